@@ -1,0 +1,43 @@
+internal import CPosix
+internal import Glibc
+public import Model
+
+/// A file that appears under its name whole, or not at all. It is written as `NAME.part` and takes its name at `commit`.
+public struct DurableFile: ~Copyable {
+  public let path: String
+  private let part: String
+  private let file: OpenFile
+  public private(set) var size: Int64 = 0
+
+  public init(_ path: String, mode: UInt32 = 0o600) throws(Failure) {
+    let part = path + ".part"
+    let file = try OpenFile(part, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+    // umask does not decide about secrets
+    try retrying("cannot set the mode of \(part)") { [descriptor = file.descriptor] in fchmod(descriptor, mode) }
+    self.path = path
+    self.part = part
+    self.file = file
+  }
+
+  public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    try file.write(bytes)
+    size += Int64(bytes.count)
+  }
+
+  /// After this the file is on disk under its name.
+  public consuming func commit() throws(Failure) {
+    let (path, part) = (self.path, self.part)
+    try file.sync()
+    try file.close()
+    try Faults.hit(.rename, path)
+    if !Faults.losesRename(path) {
+      try retrying("cannot rename \(part) to \(path)") { rename(part, path) }
+    }
+    try Files.syncDirectory(Files.directory(of: path))
+  }
+
+  /// Gives up: the `.part` is removed, what was there before stays.
+  public consuming func abandon() {
+    unlink(part)
+  }
+}

@@ -1,0 +1,126 @@
+internal import CCurl
+internal import Glibc
+public import Model
+
+/// One HTTP request. Time is bounded by `timeout` where given, and always by `stall`: so long without a byte is a failure.
+public struct HTTPRequest {
+  public enum Version: Sendable { case any, http1, http2 }
+
+  public enum Body {
+    case none
+    case bytes([UInt8])
+    /// Asked for the next bytes until it gives 0. `size` is sent as Content-Length; nil sends it in chunks.
+    case stream(size: Int64?, (UnsafeMutableRawBufferPointer) throws(Failure) -> Int)
+  }
+
+  public var method: String
+  public var url: String
+  public var headers: [(name: String, value: String)] = []
+  public var body: Body = .none
+  public var tls = TLSIdentity()
+  public var version: Version = .any
+  public var connectTimeout: Duration = .seconds(10)
+  public var timeout: Duration?
+  public var stall: Duration = .seconds(30)
+
+  public init(_ method: String = "GET", _ url: String) {
+    self.method = method
+    self.url = url
+  }
+}
+
+public struct HTTPResponse: Sendable {
+  public let status: Int
+  /// Names in lower case; with HTTP/2 the trailers come last.
+  public let headers: [(name: String, value: String)]
+  /// Empty where a sink took it.
+  public let body: [UInt8]
+
+  public subscript(name: String) -> String? { headers.last { $0.name == name }?.value }
+  public var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+/// HTTP over libcurl. Redirects are not followed. One client keeps its connection; use one client a thread.
+public final class HTTPClient {
+  private let handle: CurlHandle
+  private let stop: StopSignal?
+
+  public init(stop: StopSignal? = nil) throws(Failure) {
+    handle = try CurlHandle()
+    self.stop = stop
+  }
+
+  /// Sends a request and keeps the whole answer, at most `limit` bytes, in memory.
+  public func send(_ request: HTTPRequest, limit: Int = 64 << 20) throws(Failure) -> HTTPResponse {
+    var body: [UInt8] = []
+    let head = try send(request) { (bytes) throws(Failure) in
+      guard body.count + bytes.count <= limit else {
+        throw Failure(
+          what: "cannot read the answer of \(request.url)", why: "it is larger than \(sizeForPeople(Int64(limit)))",
+          next: "check the address")
+      }
+      body.append(contentsOf: bytes)
+    }
+    return HTTPResponse(status: head.status, headers: head.headers, body: body)
+  }
+
+  /// Sends a request; the answer's body goes to `sink` as it comes. Any status is an answer: only a broken exchange throws.
+  public func send(
+    _ request: HTTPRequest, sink: @escaping (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) -> HTTPResponse {
+    handle.reset()
+    handle.set(CURLOPT_URL, request.url)
+    handle.set(CURLOPT_PROTOCOLS_STR, "http,https")
+    handle.set(CURLOPT_CUSTOMREQUEST, request.method)
+    if request.method == "HEAD" { handle.set(CURLOPT_NOBODY, 1) }
+    handle.use(request.tls)
+    switch request.version {
+    case .any: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+    case .http1: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+    case .http2: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_0))
+    }
+    handle.set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
+    if let timeout = request.timeout { handle.set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds)) }
+    handle.set(CURLOPT_LOW_SPEED_LIMIT, 1)
+    handle.set(CURLOPT_LOW_SPEED_TIME, max(1, Int(request.stall.milliseconds / 1000)))
+
+    var list: UnsafeMutablePointer<curl_slist>?
+    defer { curl_slist_free_all(list) }
+    // libcurl would wait a second for a server that does not know `Expect`.
+    for (name, value) in [("Expect", "")] + request.headers.map({ ($0.name, $0.value) }) {
+      list = curl_slist_append(list, value.isEmpty ? "\(name):" : "\(name): \(value)")
+    }
+    _ = kg_set_list(handle.raw, CURLOPT_HTTPHEADER, list)
+
+    let exchange = CurlExchange(source: prepare(request.body), sink: sink, stop: stop)
+    try handle.perform(exchange, what: "cannot \(request.method) \(withoutQuery(request.url))")
+    return HTTPResponse(status: handle.status, headers: exchange.headers, body: [])
+  }
+
+  /// Tells libcurl what is sent, and gives the source of its bytes.
+  private func prepare(_ body: HTTPRequest.Body) -> CurlExchange.Source? {
+    switch body {
+    case .none: return nil
+    case .bytes(let bytes):
+      announce(size: Int64(bytes.count))
+      var sent = 0
+      return { (buffer) throws(Failure) in
+        let count = min(buffer.count, bytes.count - sent)
+        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[sent..<sent + count])) }
+        sent += count
+        return count
+      }
+    case .stream(let size, let source):
+      announce(size: size)
+      return source
+    }
+  }
+
+  private func announce(size: Int64?) {
+    handle.set(CURLOPT_UPLOAD, 1)
+    handle.set(offset: CURLOPT_INFILESIZE_LARGE, size ?? -1)
+  }
+
+  /// A query may carry a signature, which is nobody's business in a log.
+  private func withoutQuery(_ url: String) -> String { String(url.prefix { $0 != "?" }) }
+}
