@@ -40,6 +40,10 @@ public struct RunID: Sendable, Hashable, Comparable, CustomStringConvertible {
 public struct Digest: Sendable, Hashable, CustomStringConvertible {
   public let bytes: [UInt8]
 
+  /// The digest of nothing that exists: 32 zero bytes.
+  public static let zero = Digest(repeating: 0)
+  private init(repeating byte: UInt8) { bytes = [UInt8](repeating: byte, count: 32) }
+
   public init?(_ bytes: [UInt8]) {
     guard bytes.count == 32 else { return nil }
     self.bytes = bytes

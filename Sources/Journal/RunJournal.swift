@@ -1,0 +1,141 @@
+internal import CSQLite
+internal import Glibc
+public import Host
+public import Model
+
+/// The record of everything: runs, steps, attempts, artifacts and events, in one SQLite file. For one thread.
+///
+/// Every method that writes is one durable transaction: when it returns, a power cut does not undo it.
+public final class RunJournal {
+  public enum Access: Sendable { case read, write }
+
+  let database: Connection
+  public let path: String
+  /// Raised by every kguard that takes the node; a write under an older one is refused.
+  var epoch: Int64?
+
+  /// Opens `DIRECTORY/kguard.db`. Nil: there is none, and `access` is only to read.
+  public static func open(in directory: String, _ access: Access) throws(Failure) -> RunJournal? {
+    let path = directory + "/kguard.db"
+    switch access {
+    case .read:
+      guard let info = try Files.info(path), info.size > 0 else { return nil }
+    case .write:
+      try prepareDirectory(directory)
+      try createEmpty(path)
+    }
+    let journal = try RunJournal(path, access)
+    // The header is looked at before anything is written: a foreign or newer file stays as it is.
+    let version = try journal.checkHeader(access)
+    if access == .write {
+      try journal.prepareForWriting()
+      try journal.migrate(from: version)
+    }
+    return journal
+  }
+
+  private init(_ path: String, _ access: Access) throws(Failure) {
+    self.path = path
+    database = try Connection(path, create: access == .write)
+  }
+
+  private static func prepareDirectory(_ directory: String) throws(Failure) {
+    try Files.makeDirectory(directory, mode: 0o700)
+    guard let info = try Files.info(directory), info.mode & 0o077 == 0 else {
+      throw Failure(
+        .usage, what: "cannot keep the journal in \(directory)", why: "other users can look into it",
+        next: "run `chmod 700 \(directory)`, or choose another directory with --state")
+    }
+  }
+
+  /// SQLite would make the file with the umask's mode.
+  private static func createEmpty(_ path: String) throws(Failure) {
+    if try Files.exists(path) { return }
+    let file = try OpenFile(path, O_RDWR | O_CREAT, mode: 0o600)
+    try file.close()
+    try Files.syncDirectory(Files.directory(of: path))
+  }
+
+  private func checkHeader(_ access: Access) throws(Failure) -> Int64 {
+    let application = try database.row("PRAGMA application_id") { $0.int(0) } ?? 0
+    let version = try database.row("PRAGMA user_version") { $0.int(0) } ?? 0
+    let tables = try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0
+    if application == 0 && version == 0 && tables == 0 && access == .write { return 0 }
+    guard application == Schema.applicationID else {
+      throw Failure(
+        .needsOperator, what: "cannot use \(path) as the journal", why: "it is a SQLite file of another program",
+        next: "kguard leaves it as it is; choose another directory with --state, or move the file away")
+    }
+    guard version <= Schema.version else {
+      throw Failure(
+        .needsOperator, what: "cannot use the journal \(path)",
+        why: "a newer kguard wrote it (format \(version); this one knows \(Schema.version))",
+        next: "install that kguard again; the journal is left as it is")
+    }
+    guard version == Schema.version || access == .write else {
+      throw Failure(
+        what: "cannot read the journal \(path)", why: "an older kguard wrote it (format \(version))",
+        next: "run any command that writes, for example `kguard resume`; it brings the journal up to date")
+    }
+    return version
+  }
+
+  private func prepareForWriting() throws(Failure) {
+    let problems = try database.rows("PRAGMA integrity_check(3)") { $0.text(0) }
+    guard problems == ["ok"] else {
+      throw journalFailure(SQLITE_CORRUPT, "cannot use", path: path, detail: problems.joined(separator: "; "))
+    }
+    try database.execute("PRAGMA journal_mode = WAL")
+    try database.execute("PRAGMA synchronous = FULL")
+    try database.execute("PRAGMA foreign_keys = ON")
+  }
+
+  private func migrate(from version: Int64) throws(Failure) {
+    for step in Int(version)..<Schema.migrations.count {
+      try database.transaction { () throws(Failure) in
+        try database.execute(Schema.migrations[step])
+        try database.execute("PRAGMA application_id = \(Schema.applicationID)")
+        try database.execute("PRAGMA user_version = \(step + 1)")
+      }
+    }
+  }
+}
+
+// MARK: - Ownership
+
+extension RunJournal {
+  public func owner() throws(Failure) -> OwnerRecord {
+    let owner = try database.row("SELECT epoch, run, process, since FROM owner") { (row) throws(Failure) in
+      OwnerRecord(
+        epoch: row.int(0), run: row.textIfAny(1).flatMap { RunID($0) }, process: ProcessIdentity(json: try row.json(2)), since: row.time(3))
+    }
+    return owner ?? OwnerRecord(epoch: 0, run: nil, process: nil, since: nil)
+  }
+
+  /// This process owns the node from now on: whoever owned it before can write no checkpoint any more.
+  public func takeOwnership(_ process: ProcessIdentity, at now: Timestamp) throws(Failure) {
+    epoch = try database.transaction { () throws(Failure) in
+      try database.run("UPDATE owner SET epoch = epoch + 1, run = NULL, process = ?, since = ?", SQLValue(process.json), SQLValue(now))
+      return try owner().epoch
+    }
+  }
+
+  /// Whether this process still owns the node; a failure where another took over.
+  public func checkOwnership() throws(Failure) {
+    let now = try owner()
+    guard let epoch, now.epoch == epoch else {
+      let who = now.process.map { "process \($0.pid)" } ?? "another process"
+      throw Failure(
+        .held, what: "this kguard stops", why: "\(who) took over the node" + (now.run.map { " with run \($0)" } ?? ""),
+        next: "follow it with `kguard status -w`")
+    }
+  }
+
+  /// One durable transaction of the owner.
+  func checkpoint<T>(_ body: () throws(Failure) -> T) throws(Failure) -> T {
+    try database.transaction { () throws(Failure) in
+      try checkOwnership()
+      return try body()
+    }
+  }
+}
