@@ -34,6 +34,12 @@ public struct ProcessIdentity: Sendable, Equatable {
     self.init(pid: Int32(clamping: pid), start: UInt64(clamping: start), boot: boot)
   }
 
+  /// A descriptor that becomes readable when the process ends; nil on a kernel without them. C: `pidfd_open`.
+  public static func handle(_ pid: Int32) -> OpenFile? {
+    let descriptor = pidfd_open(pid, 0)
+    return descriptor < 0 ? nil : OpenFile(adopting: descriptor, path: "pid \(pid)")
+  }
+
   /// Sends a signal to the process only, or (`toGroup`) to the group that it leads. Nothing where it is gone.
   public func signal(_ number: Int32, toGroup: Bool = false) {
     if isAlive { _ = kill(toGroup ? -pid : pid, number) }
@@ -42,14 +48,14 @@ public struct ProcessIdentity: Sendable, Equatable {
   /// Waits until the process has ended. False where the time was up first.
   public func waitForEnd(_ limit: Duration, stop: StopSignal? = nil) -> Bool {
     let end = monotonicNow() + limit
-    let handle = pidfd_open(pid, 0)
-    defer { if handle >= 0 { close(handle) } }
+    let handle = Self.handle(pid)
+    let descriptor = handle?.descriptor ?? -1
     while isAlive {
       let left = end - monotonicNow()
       if left <= .zero || stop?.isNow == true { return !isAlive }
-      let wait = min(left, handle >= 0 ? .seconds(1) : .milliseconds(20))
+      let wait = min(left, descriptor >= 0 ? .seconds(1) : .milliseconds(20))
       var polls = [
-        pollfd(fd: handle, events: Int16(POLLIN), revents: 0), pollfd(fd: stop?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: stop?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
       ]
       poll(&polls, 2, Int32(clamping: max(1, wait.milliseconds)))
     }
