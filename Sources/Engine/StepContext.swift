@@ -1,7 +1,7 @@
 public import Host
 public import Journal
 public import Model
-public import Playbooks
+internal import Playbooks
 
 /// What a step may use while it works. For the engine's thread.
 public final class StepContext {

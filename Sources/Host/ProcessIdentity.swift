@@ -34,12 +34,6 @@ public struct ProcessIdentity: Sendable, Equatable {
     self.init(pid: Int32(clamping: pid), start: UInt64(clamping: start), boot: boot)
   }
 
-  /// A descriptor that becomes readable when the process ends; nil on a kernel without them. C: `pidfd_open`.
-  public static func handle(_ pid: Int32) -> OpenFile? {
-    let descriptor = pidfd_open(pid, 0)
-    return descriptor < 0 ? nil : OpenFile(adopting: descriptor, path: "pid \(pid)")
-  }
-
   /// Sends a signal to the process only, or (`toGroup`) to the group that it leads. Nothing where it is gone.
   public func signal(_ number: Int32, toGroup: Bool = false) {
     if isAlive { _ = kill(toGroup ? -pid : pid, number) }
@@ -48,8 +42,9 @@ public struct ProcessIdentity: Sendable, Equatable {
   /// Waits until the process has ended. False where the time was up first.
   public func waitForEnd(_ limit: Duration, stop: StopSignal? = nil) -> Bool {
     let end = monotonicNow() + limit
-    let handle = Self.handle(pid)
-    let descriptor = handle?.descriptor ?? -1
+    let handle = ProcessHandle(pid)
+    let descriptor = handle.descriptor
+    defer { withExtendedLifetime(handle) {} }
     while isAlive {
       let left = end - monotonicNow()
       if left <= .zero || stop?.isNow == true { return !isAlive }
@@ -74,6 +69,13 @@ public struct ProcessIdentity: Sendable, Equatable {
     let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id")) ?? []
     return String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)
   }()
+}
+
+/// A descriptor that becomes readable when the process ends; -1 on a kernel without them. The corresponding C function is `pidfd_open`.
+public final class ProcessHandle: Sendable {
+  public let descriptor: Int32
+  public init(_ pid: Int32) { descriptor = pidfd_open(pid, 0) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 }
 
 /// The fields of /proc/PID/stat that kguard reads.

@@ -27,3 +27,9 @@ public enum Signals {
     return set
   }
 }
+
+extension Signals {
+  public static let interrupt = SIGINT
+  public static let terminate = SIGTERM
+  public static let windowChanged = SIGWINCH
+}

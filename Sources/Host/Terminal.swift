@@ -17,8 +17,9 @@ public enum Terminal {
   }
 
   /// Writes all of it. A reader that has gone away (a pager, a dropped ssh) is no error of ours.
-  public static func write(_ text: String, to stream: Stream) {
-    let bytes = Array(text.utf8)
+  public static func write(_ text: String, to stream: Stream) { write(Array(text.utf8), to: stream) }
+
+  public static func write(_ bytes: [UInt8], to stream: Stream) {
     var done = 0
     while done < bytes.count {
       let count = bytes.withUnsafeBytes { Glibc.write(stream.rawValue, $0.baseAddress?.advanced(by: done), bytes.count - done) }

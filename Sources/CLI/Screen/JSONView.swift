@@ -1,6 +1,7 @@
 internal import Engine
 internal import Host
 internal import Model
+internal import Playbooks
 internal import Synchronization
 
 /// `--output json`: one object a line on standard output.

@@ -1,5 +1,5 @@
 internal import Host
-internal import Model
+public import Model
 internal import Playbooks
 
 /// A step that a playbook's author wrote: `run:` with an argv, or `shell:` with a script. It runs at least once; `check:` says whether

@@ -1,18 +1,18 @@
 internal import Host
 internal import Journal
-public import Model
-public import Playbooks
+internal import Model
+internal import Playbooks
 
 /// `run/undo`: takes the steps of the run that is rolled back in reverse order, and undoes those that can be.
-public struct RunUndo: Action {
-  public static let signature = ActionSignature(
-    path: "run/undo", summary: "undo the steps of the run that is rolled back, the last one first", inputs: [])
-  public static let changesCluster = true
-  public static let stopping = Stopping.waits
+struct RunUndo: Action {
+  static let signature = ActionSignature(
+    "run/undo", summary: "undo the steps of the run that is rolled back, the last one first", inputs: [])
+  static let changesCluster = true
+  static let stopping = Stopping.waits
 
-  public init(_ inputs: ActionInputs) throws(Failure) {}
+  init(_ inputs: ActionInputs) throws(Failure) {}
 
-  public func perform(_ context: StepContext) throws(Failure) {
+  func perform(_ context: StepContext) throws(Failure) {
     for (step, record) in try undoable(context) where record.state != .undone {
       context.message("undo \(step.id)")
       let work = try context.engine.work(of: step, in: try parent(context))
@@ -23,7 +23,7 @@ public struct RunUndo: Action {
     }
   }
 
-  public func verify(_ context: StepContext) throws(Failure) -> JSON {
+  func verify(_ context: StepContext) throws(Failure) -> JSON {
     let undone = try undoable(context)
     guard let left = undone.first(where: { $0.1.state != .undone }) else {
       return ["undone": JSON(undone.map { $0.0.id })]

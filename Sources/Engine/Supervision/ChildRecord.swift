@@ -1,6 +1,6 @@
 internal import Glibc
 public import Host
-public import Model
+internal import Model
 
 /// How a supervised command ended.
 public struct ChildEnd: Sendable, Equatable {

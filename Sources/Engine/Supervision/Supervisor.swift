@@ -1,5 +1,5 @@
 internal import Glibc
-public import Host
+internal import Host
 public import Model
 
 /// kguard's side of its supervisor, which is started with the first command and ends with this value or with kguard.

@@ -48,7 +48,7 @@ public struct SupervisorProcess: ~Copyable {
       pid = try Spawn.start(
         request.executable, request.command, output: .descriptor(log.descriptor), error: .descriptor(log.descriptor), leads: .group)
     } catch {
-      try record(ChildEnd(end: .exited(127)), files)
+      try? record(ChildEnd(end: .exited(127)), files)
       throw error
     }
     try failpoint("child/spawn.after")
@@ -99,24 +99,24 @@ public struct SupervisorProcess: ~Copyable {
 }
 
 /// Waits for a child's end and for a word of kguard, whichever comes first.
-private struct ChildWatch: ~Copyable {
+private struct ChildWatch {
   private let pid: Int32
-  private let handle: OpenFile?
+  private let handle: ProcessHandle
 
   enum Event { case ended, asked, nothing }
 
   init(_ pid: Int32) {
     self.pid = pid
-    handle = ProcessIdentity.handle(pid)
+    handle = ProcessHandle(pid)
   }
 
   func wait(_ time: Duration, _ channel: LineChannel) -> Event {
     var polls = [
-      pollfd(fd: handle?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: handle.descriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: channel.isClosed ? -1 : channel.descriptor, events: Int16(POLLIN), revents: 0),
     ]
     // Without pidfds (an old kernel) the child is asked for now and then.
-    let limit: Duration = handle == nil ? .milliseconds(20) : .seconds(3600)
+    let limit: Duration = handle.descriptor < 0 ? .milliseconds(20) : .seconds(3600)
     poll(&polls, 2, Int32(clamping: min(time, limit).milliseconds))
     var info = siginfo_t()
     if waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info.si_signo != 0 { return .ended }
