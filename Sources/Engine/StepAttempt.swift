@@ -16,6 +16,9 @@ struct StepAttempt {
     case interrupted(Failure)
   }
 
+  /// Whoever kills the supervisor this often means it.
+  private static let mostLost = 3
+
   private var journal: RunJournal { runner.journal }
 
   func carryOut() throws(Failure) -> Result {
@@ -38,8 +41,12 @@ struct StepAttempt {
     guard let last = record.attempts.last else { return try attempts(from: 1, failures: 0) }
     let failures = record.attempts.count { $0.outcome == .failed }
     guard last.outcome == nil else { return try attempts(from: last.number + 1, failures: failures) }
+    return try recover(last.number, failures: failures)
+  }
 
-    let directory = runner.state.directory(of: run.id, step: step.id, attempt: last.number)
+  /// Nobody saw how this attempt ended. What still runs is waited for; then the world says whether the step is in effect.
+  private func recover(_ number: Int, failures: Int, lost: Int = 0) throws(Failure) -> Result {
+    let directory = runner.state.directory(of: run.id, step: step.id, attempt: number)
     var announced = false
     let previous = try PreviousChild.settle(directory, runner.state) { process in
       if !announced {
@@ -56,38 +63,38 @@ struct StepAttempt {
           next: "run `kguard resume` later to go on"))
     }
 
-    let context = try makeContext(attempt: last.number, previous: previous)
-    let work = try runner.work(of: step, in: run, attempt: last.number, evidence: evidence)
-    announce(last.number, work)
+    let context = makeContext(attempt: number, previous: previous)
+    let work = try runner.work(of: step, in: run, attempt: number, evidence: evidence)
+    announce(number, work)
     do throws(Failure) {
       if try work.isInEffect(context) {
-        return try succeed(work, context, attempt: last.number, took: nil)
+        return try succeed(work, context, attempt: number, took: nil)
       }
       if work.isOneCommand, case .ended(let end) = previous, !end.stopped,
-        let failure = end.failure(of: "the command of \(step.id)", log: runner.state.log(of: run.id, step: step.id, attempt: last.number))
+        let failure = end.failure(of: "the command of \(step.id)", log: runner.state.log(of: run.id, step: step.id, attempt: number))
       {
         throw failure
       }
     } catch {
-      return try afterFailure(error, attempt: last.number, failures: failures, took: nil)
+      return try afterFailure(error, attempt: number, failures: failures, took: nil)
     }
     try journal.attemptEnded(
-      run.id, record.position, attempt: last.number, .interrupted, duration: nil, settles: nil, at: runner.machine.now())
-    return try attempts(from: last.number + 1, failures: failures)
+      run.id, record.position, attempt: number, .interrupted, duration: nil, settles: nil, at: runner.machine.now())
+    return try attempts(from: number + 1, failures: failures, lost: lost)
   }
 
   // MARK: - Attempts
 
-  private func attempts(from number: Int, failures: Int) throws(Failure) -> Result {
+  private func attempts(from number: Int, failures: Int, lost: Int = 0) throws(Failure) -> Result {
     try runner.reserve.ensure()
     try failpoint("\(step.id)/start.before")
     try journal.stepStarted(run.id, record.position, attempt: number, at: runner.machine.now())
     try failpoint("\(step.id)/start.after")
     let began = monotonicNow()
     var took: Duration { monotonicNow() - began }
+    let context = makeContext(attempt: number, previous: nil)
     let failure: Failure
     do throws(Failure) {
-      let context = try makeContext(attempt: number, previous: nil)
       let work = try runner.work(of: step, in: run, attempt: number, evidence: evidence)
       announce(number, work)
       if try !work.isInEffect(context) {
@@ -99,6 +106,8 @@ struct StepAttempt {
     } catch {
       failure = error
     }
+    // Somebody killed the supervisor: the same questions as after a crash of our own.
+    if context.lostChild, lost < Self.mostLost { return try recover(number, failures: failures, lost: lost + 1) }
     return try afterFailure(failure, attempt: number, failures: failures, took: took)
   }
 
@@ -155,7 +164,7 @@ struct StepAttempt {
     runner.observer?.notice(.stepStarted(run.id, step: step.id, action: step.actionName, attempt: attempt, stopping: work.stopping))
   }
 
-  private func makeContext(attempt: Int, previous: PreviousChild?) throws(Failure) -> StepContext {
+  private func makeContext(attempt: Int, previous: PreviousChild?) -> StepContext {
     let stopping: Stopping = step.action.flatMap { runner.actions[$0]?.stopping } ?? .cancels
     return StepContext(
       engine: runner, run: run, step: step.id, attempt: attempt, timeout: step.timeout, stopping: stopping, evidence: evidence,

@@ -21,6 +21,9 @@ public final class StepContext {
   /// The run that this run rolls back.
   public let parent: RunID?
 
+  /// The supervisor was killed while it had a command of this attempt.
+  private(set) var lostChild = false
+
   let stopping: Stopping
   let journal: RunJournal
   let supervisor: Supervisor
@@ -117,6 +120,7 @@ public final class StepContext {
       failure.next = "run `kguard resume \(run)`: it waits for the command and goes on"
       throw failure
     case .unknown:
+      lostChild = true
       throw Failure(
         what: "the end of `\(argv.joined(separator: " "))` is not known", why: "its supervisor was killed",
         next: "look at its log with `kguard logs \(run) \(step)`", isTransient: true)

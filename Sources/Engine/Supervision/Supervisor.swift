@@ -64,7 +64,7 @@ public final class Supervisor {
     let (ours, theirs) = try LineChannel.pair()
     // Failpoints reach into the supervisor, too: it is part of kguard.
     var environment: [String: String] = [:]
-    for name in ["KGUARD_FAILPOINT", "KGUARD_FAILPOINT_LOG", "KGUARD_TEST_BOOT_ID"] where hasFailpoints {
+    for name in ["KGUARD_FAILPOINT", "KGUARD_FAILPOINT_LOG", "KGUARD_FAILPOINT_ONCE", "KGUARD_TEST_BOOT_ID"] where hasFailpoints {
       if let value = Host.environment(name) { environment[name] = value }
     }
     let command = Command(["kguard-supervisor", SupervisorProcess.argument], environment: environment)
