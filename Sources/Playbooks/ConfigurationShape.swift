@@ -70,10 +70,14 @@ extension Format {
     phrase: "s3://BUCKET/PREFIX, sftp://, scp://, rsync://, https://, file:///DIR or user@host:path",
     pattern:
       "s3://[^/?#\\s]+(/\\S*)?|(sftp|scp|rsync|https)://[^/?#\\s]+(/\\S*)?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?(/\\S*)?"
-      + "|file:///[^\\x00]*|[^\\s:/]+@[^\\s:/]+:\\S+")
+      + "|file:///[^\\x00]*|[^\\s:/]+@[^\\s:/]+:\\S+", isURL: true)
   static let webhook = Format(
-    phrase: "an https:// URL", pattern: "https://[^/?#\\s]+(/\\S*)?|http://(localhost|127\\.0\\.0\\.1)(:\\d+)?(/\\S*)?")
-  static let endpoint = Format(phrase: "a URL such as https://127.0.0.1:2379", pattern: "https?://[^/?#@\\s]+/?")
+    phrase: "an https:// URL", pattern: "https://[^/?#\\s]+(/\\S*)?|http://(localhost|127\\.0\\.0\\.1)(:\\d+)?(/\\S*)?", isURL: true)
+  static let endpoint = Format(
+    phrase: "a URL such as https://127.0.0.1:2379", pattern: "https?://[^/?#@\\s]+/?", isURL: true)
+  static let webEndpoint = Format(
+    phrase: "a URL such as https://minio.example:9000",
+    pattern: "https://[^/?#@\\s]+/?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?/?", isURL: true)
   static let recipient = Format(
     phrase: "an age recipient: `age1` and 58 more characters", pattern: "age1[02-9ac-hj-np-z]{58}")
   static let name = Format(phrase: "a name of letters, digits, `_` and `-`", pattern: "[A-Za-z0-9_-]+")
