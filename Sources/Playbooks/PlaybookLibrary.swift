@@ -31,6 +31,23 @@ public struct PlaybookLibrary: Sendable {
       next: "`kguard playbook list` shows all there are; a file is given with its path, such as ./\(name).yaml")
   }
 
+  /// Finds and reads a playbook, and the one that its `rollback` names, so that it is not missed only when it is needed.
+  public func load(_ name: String, catalogue: Catalogue) throws(Failure) -> Playbook {
+    let playbook = try read(name, catalogue)
+    guard let rollback = playbook.rollback else { return playbook }
+    do throws(Failure) {
+      _ = try read(rollback, catalogue)
+    } catch {
+      throw error.within("the playbook \(playbook.file) names the rollback `\(rollback)`")
+    }
+    return playbook
+  }
+
+  private func read(_ name: String, _ catalogue: Catalogue) throws(Failure) -> Playbook {
+    let (text, file) = try find(name)
+    do throws(PlaybookProblems) { return try Playbook.load(text: text, file: file, catalogue: catalogue) } catch { throw error.failure }
+  }
+
   /// All playbooks by name, sorted; a file of the machine hides the built-in one of its name. `origin` is its path, or `built-in`.
   public func list() throws(Failure) -> [(name: String, description: String, origin: String)] {
     var found: [(name: String, description: String, origin: String)] = []

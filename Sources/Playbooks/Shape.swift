@@ -44,8 +44,10 @@ struct Field: Sendable {
 struct Format: Sendable {
   let phrase: String
   let pattern: String?
-  /// A password has no place in it, and a wrong one is not repeated in a message.
+  /// A password has no place in it.
   var isURL = false
+  /// What stands there by mistake can be a secret, so no message repeats it.
+  var isConcealed = false
 
   static let any = Format(phrase: "a text", pattern: nil)
   static let filled = Format(phrase: "a text that is not empty", pattern: "[^\\x00]+")
@@ -53,6 +55,8 @@ struct Format: Sendable {
     phrase: "lower-case letters and digits, with single hyphens between them", pattern: "[a-z][a-z0-9]*(-[a-z0-9]+)*")
   static let variable = Format(phrase: "a name of letters, digits and underscores", pattern: "[A-Za-z_][A-Za-z0-9_]*")
   static let path = Format(phrase: "an absolute path", pattern: "/[^\\x00]*")
+
+  static let secretPath = Format(phrase: "the absolute path of a file", pattern: path.pattern, isConcealed: true)
 
   func matches(_ text: String) -> Bool {
     guard let pattern else { return true }
@@ -144,7 +148,7 @@ extension Shape {
         node.position,
         "\(name) has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment")
     } else if !format.matches(text) {
-      problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isURL ? "" : ", not \(node.shown)"))
+      problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isURL || format.isConcealed ? "" : ", not \(node.shown)"))
     }
   }
 

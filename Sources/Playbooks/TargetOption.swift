@@ -33,7 +33,8 @@ public enum TargetOption: String, Sendable, CaseIterable {
     case .pathStyle: .bool
     case .partSize: .text(.size)
     case .parallel: .int(1...64)
-    case .credentialsFile, .caFile, .identityFile, .knownHosts: .text(.path)
+    case .credentialsFile, .identityFile: .text(.secretPath)
+    case .caFile, .knownHosts: .text(.path)
     }
   }
 

@@ -43,6 +43,35 @@ let brokenConfigurations: [Broken] = [
     c.yaml:5:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment
     """),
   Broken(
+    "an option for ssh in a target",
+    """
+    offsite:
+      - -oProxyCommand=x@host:dir
+      - sftp://-oProxyCommand=x/dir
+      - a@-host:dir
+
+    """,
+    """
+    c.yaml:2:5: an entry of `offsite` must be s3://BUCKET/PREFIX, sftp://, scp://, rsync://, https://, file:///DIR or user@host:path
+    c.yaml:3:5: an entry of `offsite` must be s3://BUCKET/PREFIX, sftp://, scp://, rsync://, https://, file:///DIR or user@host:path
+    c.yaml:4:5: an entry of `offsite` must be s3://BUCKET/PREFIX, sftp://, scp://, rsync://, https://, file:///DIR or user@host:path
+    """),
+  Broken(
+    "secrets where a path belongs",
+    """
+    offsite:
+      - url: s3://b/k
+        credentials-file: AKIA:hunter2
+    encryption: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p], identity: hunter2}
+    etcd: {cert-file: /c, key-file: hunter2}
+
+    """,
+    """
+    c.yaml:3:23: `credentials-file` must be the absolute path of a file
+    c.yaml:4:102: `identity` must be the absolute path of a file
+    c.yaml:5:33: `key-file` must be the absolute path of a file
+    """),
+  Broken(
     "plain HTTP to another host",
     "offsite: [\"http://dav.example/k\"]\n",
     """
@@ -147,7 +176,7 @@ let brokenConfigurations: [Broken] = [
 
     """,
     """
-    c.yaml:3:13: `identity` must be an absolute path, not a private key
+    c.yaml:3:13: `identity` must be the absolute path of a file
     c.yaml:4:13: a private key has no place here; put it into a file of its own with mode 0600, and name the file
     """),
   Broken(

@@ -616,6 +616,16 @@ let brokenPlaybooks: [Broken] = [
     """,
     "p.yaml:2:40: the default `1.2` does not match the pattern `v\\d+`"),
   Broken(
+    "a default that refers to something",
+    """
+    name: p
+    inputs: {a: {default: "${config.values.a}"}}
+    steps:
+      - {id: a, action: bundle/verify}
+
+    """,
+    "p.yaml:2:23: a default is taken as it is: no `${…}` is filled in"),
+  Broken(
     "a pattern that is not closed",
     """
     name: p
@@ -819,6 +829,17 @@ let brokenPlaybooks: [Broken] = [
 
     """,
     "p.yaml:3:25: inside `{…}` or `[…]`, YAML wants quotes around a text with `${…}`"),
+  Broken(
+    "a reference without quotes in a map",
+    """
+    name: p
+    steps:
+      - id: a
+        action: node/preflight
+        with: {version: ${run.id}}
+
+    """,
+    "p.yaml:5:21: inside `{…}` or `[…]`, YAML wants quotes around a text with `${…}`"),
   Broken(
     "references in env, check, undo and with",
     """

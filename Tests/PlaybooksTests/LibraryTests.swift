@@ -49,6 +49,17 @@ import Testing
     #expect(throws: Failure.self) { try library.find("none.yml") }
   }
 
+  @Test func `a playbook is loaded with its rollback in sight`() throws {
+    let steps = "steps:\n  - {id: a, action: bundle/verify, on-failure: rollback}\n"
+    try write("back.yaml", "name: back\nsteps:\n  - {id: a, action: bundle/verify}\n")
+    try write("good.yaml", "name: good\nrollback: back\n" + steps)
+    try write("lost.yaml", "name: lost\nrollback: bakc\n" + steps)
+    #expect(try library.load("good", catalogue: catalogue).rollback == "back")
+    let failure = #expect(throws: Failure.self) { try library.load("lost", catalogue: catalogue) }
+    #expect(failure?.what == "the playbook \(machine.locate("/etc/kguard/playbooks/lost.yaml")) names the rollback `bakc`")
+    #expect(failure?.why.hasSuffix("; did you mean `back`?") == true)
+  }
+
   @Test func `an unknown name gets the nearest`() throws {
     let failure = #expect(throws: Failure.self) { try library.find("upgade") }
     #expect(failure?.why == "it is neither built in nor in \(machine.locate("/etc/kguard/playbooks")); did you mean `upgrade`?")
