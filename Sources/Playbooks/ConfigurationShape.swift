@@ -25,7 +25,7 @@ extension Configuration {
 
   static let encryptionFields = [
     Field("recipients", .list(of: .text(.recipient), atLeast: 1), "Public keys, `age1…`; `kguard key new` makes one.", isRequired: true),
-    Field("identity", .text(.path), "A file with the private key, for the read-back and for restores; best kept off this node."),
+    Field("identity", .text(.secretPath), "A file with the private key, for the read-back and for restores; best kept off this node."),
   ]
 
   static let retentionFields = [
@@ -39,7 +39,7 @@ extension Configuration {
     Field("endpoints", .list(of: .text(.endpoint), atLeast: 1), "Client URLs, such as https://127.0.0.1:2379."),
     Field("ca-file", .text(.path), "The CA that signed etcd's certificates."),
     Field("cert-file", .text(.path), "A client certificate."),
-    Field("key-file", .text(.path), "The client certificate's key."),
+    Field("key-file", .text(.secretPath), "The client certificate's key."),
     Field("data-dir", .text(.path), "etcd's data directory."),
     Field("manifest", .text(.path), "The static-pod manifest. Default: /etc/kubernetes/manifests/etcd.yaml."),
     Field("tool", .text(.path), "The restore tool, etcdutl or an etcdctl older than 3.6."),
@@ -66,14 +66,19 @@ extension Configuration {
 }
 
 extension Format {
+  /// Programs such as ssh get parts of it as arguments, so no user and no host begins with a hyphen.
   static let url = Format(
     phrase: "s3://BUCKET/PREFIX, sftp://, scp://, rsync://, https://, file:///DIR or user@host:path",
-    pattern:
-      "s3://[^/?#\\s]+(/\\S*)?|(sftp|scp|rsync|https)://[^/?#\\s]+(/\\S*)?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?(/\\S*)?"
-      + "|file:///[^\\x00]*|[^\\s:/]+@[^\\s:/]+:\\S+")
+    pattern: "s3://[A-Za-z0-9][^/?#@\\s]*(/\\S*)?|(sftp|scp|rsync|https)://([A-Za-z0-9_][^/?#@\\s]*@)?[A-Za-z0-9\\[][^/?#@\\s]*(/\\S*)?"
+      + "|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?(/\\S*)?|file:///[^\\x00]*|[A-Za-z0-9_][^\\s:/@]*@[A-Za-z0-9][^\\s:/@]*:\\S+",
+    isURL: true)
   static let webhook = Format(
-    phrase: "an https:// URL", pattern: "https://[^/?#\\s]+(/\\S*)?|http://(localhost|127\\.0\\.0\\.1)(:\\d+)?(/\\S*)?")
-  static let endpoint = Format(phrase: "a URL such as https://127.0.0.1:2379", pattern: "https?://[^/?#@\\s]+/?")
+    phrase: "an https:// URL", pattern: "https://[^/?#\\s]+(/\\S*)?|http://(localhost|127\\.0\\.0\\.1)(:\\d+)?(/\\S*)?", isURL: true)
+  static let endpoint = Format(
+    phrase: "a URL such as https://127.0.0.1:2379", pattern: "https?://[^/?#@\\s]+/?", isURL: true)
+  static let webEndpoint = Format(
+    phrase: "a URL such as https://minio.example:9000",
+    pattern: "https://[^/?#@\\s]+/?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?/?", isURL: true)
   static let recipient = Format(
     phrase: "an age recipient: `age1` and 58 more characters", pattern: "age1[02-9ac-hj-np-z]{58}")
   static let name = Format(phrase: "a name of letters, digits, `_` and `-`", pattern: "[A-Za-z0-9_-]+")

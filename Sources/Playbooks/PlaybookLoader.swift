@@ -46,6 +46,9 @@ struct PlaybookReader {
       if isRequired, let defaultNode {
         problems.add(defaultNode.position, "the input `\(entry.key)` is required, so its default is never used; remove one of the two")
       }
+      if let defaultNode, let text = defaultNode.text, Reference.roots.contains(where: { text.contains("${\($0).") }) {
+        problems.add(defaultNode.position, "a default is taken as it is: no `${…}` is filled in")
+      }
       if let patternNode, let source = patternNode.text, !source.isEmpty {
         do throws(Failure) {
           let pattern = try Pattern(source)

@@ -1,4 +1,4 @@
-internal import Model
+public import Model
 internal import YAML
 
 extension PlaybookReader {
@@ -42,6 +42,9 @@ extension PlaybookReader {
       case .found(let next): shape = next
       case .unknown(let names):
         problems.add(reference.position, "`\(walked)` has no key `\(key)`" + suggestion(key, names, called: "keys"))
+        return
+      case .indexed:
+        problems.add(reference.position, "`\(walked)` is a list; its entries are `0`, `1` and so on, not `\(key)`")
         return
       case .hidden:
         problems.add(reference.position, "`\(walked).\(key)` is not for playbooks, since it can hold a secret")
@@ -117,6 +120,18 @@ extension PlaybookReader {
   }
 }
 
+extension ActionSignature {
+  /// Looks at the inputs once all `${…}` are filled in; the loader has looked at what was plain before.
+  public func check(_ resolved: [String: String]) throws(Failure) {
+    for input in inputs {
+      guard let text = resolved[input.name], let wanted = input.kind.mistake(in: text) else { continue }
+      throw Failure(
+        .usage, what: "cannot start `\(path)`", why: "its input `\(input.name)` must be \(wanted), not `\(text)`",
+        next: "correct the value that the playbook passes to it")
+    }
+  }
+}
+
 extension ActionInput.Kind {
   /// What the text should have been; nil where it is right.
   func mistake(in text: String) -> String? {
@@ -134,6 +149,7 @@ extension Shape {
   enum Found {
     case found(Shape)
     case unknown([String])
+    case indexed
     case hidden
   }
 
@@ -142,7 +158,7 @@ extension Shape {
     switch self {
     case .anything: return .found(.anything)
     case .map(_, let shape): return .found(shape)
-    case .list(let shape, _): return Int(key) != nil ? .found(shape) : .unknown([])
+    case .list(let shape, _): return Int(key) != nil ? .found(shape) : .indexed
     case .object(let fields):
       guard let field = fields.first(where: { $0.key == key }) else { return .unknown(fields.filter { !$0.isPrivate }.map(\.key)) }
       return field.isPrivate ? .hidden : .found(field.shape)

@@ -49,21 +49,24 @@ struct Problems {
     return Located(text: text, position: node.position, lead: isVerbatim ? lead : nil)
   }
 
-  /// What libyaml says about a `${` in `{…}` or a `!` needs a word more.
+  /// What libyaml says about a `${` in `{…}`, a `!` or a tab is put in the operator's words.
   func hint(for mistake: Mistake) -> Mistake {
     let line = mistake.position.line - 1, column = mistake.position.column - 1
     guard lines.indices.contains(line), lines[line].indices.contains(column) else { return mistake }
     let before = String(String.UnicodeScalarView(lines[line][..<column]))
     let rest = String(String.UnicodeScalarView(lines[line][column...]))
+    if rest.hasPrefix("\t") {
+      return Mistake(file: mistake.file, position: mistake.position, message: "YAML indents with spaces; a tab stands here")
+    }
+    if rest.hasPrefix("!") || before.hasSuffix("!$") {
+      return Mistake(
+        file: mistake.file, position: Position(line: line + 1, column: column + (rest.hasPrefix("!") ? 1 : -1)),
+        message: "YAML takes a text that begins with `!` for a tag; quote it, or write `not`")
+    }
     if rest.hasPrefix("{"), before.hasSuffix("$") {
       return Mistake(
         file: mistake.file, position: Position(line: line + 1, column: column),
         message: "inside `{…}` or `[…]`, YAML wants quotes around a text with `${…}`")
-    }
-    if rest.hasPrefix("!") {
-      return Mistake(
-        file: mistake.file, position: mistake.position,
-        message: "YAML takes a text that begins with `!` for a tag; quote it, or write `not`")
     }
     return mistake
   }

@@ -21,7 +21,7 @@ public struct Retries: Sendable, Equatable {
   /// failed together do not come back together. `randomness` is in 0..<1 and comes from the host.
   public func delay(beforeRetry n: Int, randomness: Double) -> Duration {
     var bound = Swift.min(backoff, limit)
-    var doublings = Swift.max(0, n - 1)
+    var doublings = Swift.max(1, n) - 1
     while doublings > 0 && bound > .zero && bound < limit {
       bound = Swift.min(bound * 2, limit)
       doublings -= 1

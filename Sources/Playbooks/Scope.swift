@@ -40,7 +40,11 @@ public struct Scope: Sendable {
           ? "look at the step's evidence with `kguard show`, and correct the reference"
           : "set it, or make the step conditional with `when: \(reference.text)`")
     }
-    return Self.text(value)
+    let text = Self.text(value)
+    guard !text.utf8.contains(0) else {
+      throw Failure(.usage, what: "cannot fill in \(reference.text)", why: "the value holds a NUL character", next: "correct the value")
+    }
+    return text
   }
 
   static func text(_ value: JSON) -> String { value.string ?? value.text() }

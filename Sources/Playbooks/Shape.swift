@@ -44,12 +44,19 @@ struct Field: Sendable {
 struct Format: Sendable {
   let phrase: String
   let pattern: String?
+  /// A password has no place in it.
+  var isURL = false
+  /// What stands there by mistake can be a secret, so no message repeats it.
+  var isConcealed = false
 
   static let any = Format(phrase: "a text", pattern: nil)
   static let filled = Format(phrase: "a text that is not empty", pattern: "[^\\x00]+")
-  static let kebab = Format(phrase: "a name of lower-case letters, digits and single hyphens", pattern: "[a-z][a-z0-9]*(-[a-z0-9]+)*")
+  static let kebab = Format(
+    phrase: "lower-case letters and digits, with single hyphens between them", pattern: "[a-z][a-z0-9]*(-[a-z0-9]+)*")
   static let variable = Format(phrase: "a name of letters, digits and underscores", pattern: "[A-Za-z_][A-Za-z0-9_]*")
   static let path = Format(phrase: "an absolute path", pattern: "/[^\\x00]*")
+
+  static let secretPath = Format(phrase: "the absolute path of a file", pattern: path.pattern, isConcealed: true)
 
   func matches(_ text: String) -> Bool {
     guard let pattern else { return true }
@@ -104,7 +111,7 @@ extension Shape {
     }
     switch self {
     case .anything, .empty, .condition: break
-    case .text(let format): if !format.matches(node.text ?? "") { mustBe() }
+    case .text(let format): Self.checkText(node, format, name, &problems)
     case .template: if node.text?.unicodeScalars.contains("\0") == true { problems.add(node.position, "\(name) holds a NUL character") }
     case .bool: if node.bool == nil { mustBe() }
     case .int(let range): if node.int.map({ !range.contains($0) }) ?? true { mustBe() }
@@ -128,8 +135,30 @@ extension Shape {
         shape.check(entry.value, "`\(entry.key)`", &problems)
       }
     case .either(let shapes):
-      shapes.first { $0.takes(node) }?.check(node, name, &problems)
+      let shape = shapes.first { $0.takes(node) }
+      if case .choice(let names) = shape, !names.contains(node.text ?? "") { return mustBe() }
+      shape?.check(node, name, &problems)
     }
+  }
+
+  private static func checkText(_ node: Node, _ format: Format, _ name: String, _ problems: inout Problems) {
+    let text = node.text ?? ""
+    if format.isURL && hasPassword(text) {
+      problems.add(
+        node.position,
+        "\(name) has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment")
+    } else if !format.matches(text) {
+      problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isURL || format.isConcealed ? "" : ", not \(node.shown)"))
+    }
+  }
+
+  /// `user:password@` before the path, in a URL or as rsync writes it.
+  private static func hasPassword(_ text: String) -> Bool {
+    let bytes = Array(text.utf8)
+    let start = bytes.indices.first { bytes[$0...].starts(with: "://".utf8) }.map { $0 + 3 } ?? 0
+    let authority = bytes[start...].prefix { $0 != UInt8(ascii: "/") }
+    guard let at = authority.lastIndex(of: UInt8(ascii: "@")) else { return false }
+    return authority[..<at].contains(UInt8(ascii: ":"))
   }
 
   private static func checkObject(_ node: Node, _ fields: [Field], _ name: String, _ problems: inout Problems) {
@@ -150,6 +179,7 @@ extension Shape {
 extension Node {
   /// What it is, for a message: the text itself where it is a short one.
   var shown: String {
+    if text?.contains("PRIVATE KEY") == true || text?.contains("AGE-SECRET-KEY") == true { return "a private key" }
     guard let text, text.count <= 60, !text.isEmpty else { return text?.isEmpty == true ? "an empty text" : kind }
     return "`" + text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : String($0) }.joined() + "`"
   }

@@ -13,7 +13,7 @@ public enum TargetOption: String, Sendable, CaseIterable {
   case identityFile = "identity-file"
   case knownHosts = "known-hosts"
 
-  private static let web = ["http", "https"]
+  private static let web = ["https", "http"]
   private static let ssh = ["sftp", "scp", "rsync", "ssh"]
 
   /// The schemes of URLs that it is for.
@@ -33,7 +33,8 @@ public enum TargetOption: String, Sendable, CaseIterable {
     case .pathStyle: .bool
     case .partSize: .text(.size)
     case .parallel: .int(1...64)
-    case .credentialsFile, .caFile, .identityFile, .knownHosts: .text(.path)
+    case .credentialsFile, .identityFile: .text(.secretPath)
+    case .caFile, .knownHosts: .text(.path)
     }
   }
 
@@ -60,10 +61,4 @@ public enum TargetOption: String, Sendable, CaseIterable {
     let (bytes, overflow) = number.multipliedReportingOverflow(by: scale)
     return overflow ? nil : bytes
   }
-}
-
-extension Format {
-  static let webEndpoint = Format(
-    phrase: "a URL such as https://minio.example:9000",
-    pattern: "https://[^/?#@\\s]+/?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?/?")
 }

@@ -63,7 +63,7 @@ let upgrade = """
   rollback: rollback
   """
 
-@Suite struct `Playbooks` {
+@Suite struct `A playbook` {
   @Test func `a playbook is read whole`() throws {
     let playbook = try Playbook.load(text: upgrade, file: "upgrade.yaml", catalogue: catalogue)
     #expect(playbook.steps.map(\.id) == ["preflight", "snapshot", "verify", "drill", "copy", "apply", "velero", "tell"])
