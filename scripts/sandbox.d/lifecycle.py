@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import box
 import cluster
@@ -229,7 +230,7 @@ def reset(sandbox):
         if name != box.MARKER:
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
     os.unlink(sandbox.path(box.MARKER))
-    return up(sandbox, type("Options", (), options)())
+    return up(sandbox, types.SimpleNamespace(**options))
 
 
 def status(sandbox):
