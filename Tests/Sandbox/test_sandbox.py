@@ -62,7 +62,7 @@ class Case(unittest.TestCase):
 
     def containers(self, *args):
         found = json.loads(self.tool("crictl", "ps", "-o", "json", *args))["containers"]
-        return {c["metadata"]["name"]: c for c in found if c["state"] == "CONTAINER_RUNNING"}
+        return {c["metadata"]["name"]: c for c in found if c["state"] == "CONTAINER_RUNNING" and c["metadata"]["name"] in ("etcd", *box.COMPONENTS)}
 
     def eventually(self, test, what, seconds=20):
         self.assertTrue(box.until(seconds, test, 0.1), f"{what}: not within {seconds} s")
@@ -235,7 +235,8 @@ class Node(Case):
         everything = ["etcd", *box.COMPONENTS]
         manifests, away = os.path.dirname(self.manifest("etcd")), self.root + "/etc/kubernetes/away"
         self.move_manifests(everything, manifests, away)
-        self.eventually(lambda: not self.containers(), "all containers end")
+        self.eventually(lambda: not self.containers(), "all containers of the control plane end")
+        self.assertIn("coredns", self.tool("crictl", "ps"), "those of other pods go on")
         self.tool("systemctl", "stop", "kubelet")
         os.rename(self.root + "/var/lib/etcd", self.root + "/var/lib/etcd.older")
         os.rename(staged, self.root + "/var/lib/etcd")

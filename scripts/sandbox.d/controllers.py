@@ -1,6 +1,6 @@
 """Stand-in for kube-controller-manager: holds its lease, makes the pods of workloads and says that they are ready.
 
-The pods of workloads exist in the API only: nothing runs behind them. Static pods are kubelet's."""
+Pods are kubelet's; what it says of them makes a workload ready."""
 import hashlib
 import json
 import os
@@ -29,16 +29,6 @@ def pod_of(workload, kind, owner_ref, name, extra_labels):
             "spec": {**template["spec"], **({"nodeName": box.NODE} if kind == "DaemonSet" else {})}}
 
 
-def pod_status(pod, ready):
-    stamp = pod["status"].get("startTime") or now()
-    flag = "True" if ready else "False"
-    containers = [{"name": c["name"], "image": c.get("image", ""), "imageID": "", "ready": ready, "restartCount": 0, "started": ready,
-                   "state": {"running": {"startedAt": stamp}} if ready else {"waiting": {"reason": "CrashLoopBackOff"}}} for c in pod["spec"]["containers"]]
-    conditions = [{"type": t, "status": s, "lastTransitionTime": now()} for t, s in
-                  (("Initialized", "True"), ("Ready", flag), ("ContainersReady", flag), ("PodScheduled", "True"))]
-    return {"phase": "Running", "startTime": stamp, "hostIP": "127.0.0.1", "podIP": "10.244.0.2", "conditions": conditions, "containerStatuses": containers}
-
-
 def is_ready(pod):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
 
@@ -48,18 +38,17 @@ class Controllers:
         self.sandbox, self.node_seen, self.node_seen_at = sandbox, None, time.monotonic()
 
     def work(self, client):
-        self.client = client
-        self.broken = {"coredns"} & set(self.sandbox.faults())
+        self.client, self.changed = client, False
         self.pods = client.items("/api/v1/pods")
         owners = self._owners()
         for pod in self.pods:
             self._collect(pod, owners)
-            self._mark(pod)
         for kind, workloads in self.workloads.items():
             for workload in workloads:
                 (self._daemonset if kind == "DaemonSet" else self._replicated)(workload, kind)
         self._budgets()
         self._node()
+        return self.changed
 
     def _budgets(self):
         for budget in self.client.items("/apis/policy/v1/poddisruptionbudgets"):
@@ -97,20 +86,11 @@ class Controllers:
         self.client.delete(self._path(pod))
         self.pods = [p for p in self.pods if p is not pod]
 
-    def _mark(self, pod):
-        """A placed pod runs; one whose workload is broken does not get ready."""
-        if "kubernetes.io/config.mirror" in (pod["metadata"].get("annotations") or {}) or not pod["spec"].get("nodeName"):
-            return
-        wanted = (pod["metadata"].get("labels") or {}).get("k8s-app", "") not in {"kube-dns" for b in self.broken}
-        if pod["status"].get("phase") != "Running" or is_ready(pod) != wanted:
-            pod["status"] = pod_status(pod, wanted)
-            self.client.replace(self._path(pod) + "/status", pod)
-
     def _mine(self, ref):
         return [p for p in self.pods if any(o["uid"] == ref["uid"] for o in p["metadata"].get("ownerReferences") or [])]
 
     def _make(self, workload, kind, ref, name, labels):
-        namespace = workload["metadata"]["namespace"]
+        namespace, self.changed = workload["metadata"]["namespace"], True
         self.client.create(f"/api/v1/namespaces/{namespace}/pods", pod_of(workload, kind, ref, name, labels))
 
     def _replicated(self, workload, kind):
@@ -171,7 +151,7 @@ class Controllers:
     def _set_status(self, workload, kind, status):
         if workload.get("status") == status:
             return
-        meta = workload["metadata"]
+        meta, self.changed = workload["metadata"], True
         self.client.replace(f"{APPS}/namespaces/{meta['namespace']}/{kind.lower()}s/{meta['name']}/status", {**workload, "status": status})
 
     def _node(self):

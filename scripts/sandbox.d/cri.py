@@ -116,7 +116,7 @@ class Runtime:
     def _with_state(self, container):
         base = self._base(container["id"])
         end, proc = box.read_json(base + ".exit"), box.read_json(base + ".proc")
-        state = EXITED if end else CREATED
+        state = EXITED if end else RUNNING if "argv" not in container else CREATED
         if proc and not end:
             if box.alive(proc) or box.alive(proc["shim"]):
                 state = RUNNING
@@ -128,26 +128,35 @@ class Runtime:
         """Create and start the next container of a pod. Raises when the image is not there and cannot be pulled."""
         self.check_running()
         image = self.pull(spec["image"])
-        name, meta = spec["name"], pod["metadata"]
-        container_id = os.urandom(32).hex()
-        log_dir = f"/var/log/pods/{meta['namespace']}_{meta['name']}_{meta['uid']}/{name}"
-        rootfs = f"{self.dir}/rootfs/{container_id}"
-        os.makedirs(self.sandbox.path(log_dir), exist_ok=True)
-        os.makedirs(rootfs)
-        record = {
+        record = self._record(pod, spec, attempt, image, extra_annotations)
+        record["argv"] = self._argv(spec, volumes, record["rootfs"], image["mode"])
+        record["env"] = {"SANDBOX_IMAGE": spec["image"], "SANDBOX_IMAGE_MODE": image["mode"]}
+        os.makedirs(os.path.dirname(self.sandbox.path(record["logPath"])), exist_ok=True)
+        os.makedirs(record["rootfs"])
+        base = self._base(record["id"])
+        box.write_json(base + ".json", record)
+        self.sandbox.spawn(self.sandbox.python("shim", record["id"]), "/var/log/shim.log")
+        box.until(10, lambda: os.path.exists(base + ".proc"), 0.01)
+        return self._with_state(record)
+
+    def _record(self, pod, spec, attempt, image, extra_annotations):
+        name, meta, container_id = spec["name"], pod["metadata"], os.urandom(32).hex()
+        return {
             "id": container_id, "podSandboxId": pod["id"], "metadata": {"name": name, "attempt": attempt},
-            "image": {"image": image["id"], "annotations": {}}, "imageRef": image["id"], "imageName": spec["image"],
+            "image": {"image": image["id"], "annotations": {}}, "imageRef": image["id"], "imageName": spec.get("image", ""),
             "createdAt": str(time.time_ns()),
             "labels": {"io.kubernetes.container.name": name, **{k: v for k, v in pod["labels"].items() if k.startswith("io.kubernetes.pod.")}},
             "annotations": {"io.kubernetes.container.restartCount": str(attempt), **extra_annotations},
-            "logPath": f"{log_dir}/{attempt}.log", "rootfs": rootfs,
-            "argv": self._argv(spec, volumes, rootfs, image["mode"]),
-            "env": {"SANDBOX_IMAGE": spec["image"], "SANDBOX_IMAGE_MODE": image["mode"]},
+            "logPath": f"/var/log/pods/{meta['namespace']}_{meta['name']}_{meta['uid']}/{name}/{attempt}.log",
+            "rootfs": f"{self.dir}/rootfs/{container_id}",
         }
-        base = self._base(container_id)
-        box.write_json(base + ".json", record)
-        self.sandbox.spawn(self.sandbox.python("shim", container_id), "/var/log/shim.log")
-        box.until(10, lambda: os.path.exists(base + ".proc"), 0.01)
+
+    def start_record(self, pod, spec, attempt):
+        """A container of which there is only the record: it runs until it is stopped."""
+        self.check_running()
+        record = self._record(pod, spec, attempt, {"id": "sha256:" + _hash(spec.get("image", ""))}, {})
+        os.makedirs(record["rootfs"])
+        box.write_json(self._base(record["id"]) + ".json", record)
         return self._with_state(record)
 
     def _argv(self, spec, volumes, rootfs, mode):
@@ -176,6 +185,9 @@ class Runtime:
         if container["state"] != RUNNING:
             return
         proc = container["proc"]
+        if proc is None:  # a record only
+            box.write_json(self._base(container["id"]) + ".exit", {"exitCode": 0, "finishedAt": time.time_ns()})
+            return
         box.end_process({k: proc[k] for k in ("pid", "start", "boot")}, grace)
         box.wait_gone(proc["shim"], 5)
 

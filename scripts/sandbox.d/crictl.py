@@ -91,12 +91,12 @@ class Crictl:
             end, proc = c["exit"], c["proc"]
             reason = "" if not end else "Completed" if end["exitCode"] == 0 else "Error"
             status = {"id": c["id"], "metadata": c["metadata"], "state": c["state"], "createdAt": box.time_of(int(c["createdAt"])),
-                      "startedAt": box.time_of(proc["startedAt"]) if proc else "0001-01-01T00:00:00Z",
+                      "startedAt": box.time_of(proc["startedAt"] if proc else int(c["createdAt"])),
                       "finishedAt": box.time_of(end["finishedAt"]) if end else "0001-01-01T00:00:00Z", "exitCode": end["exitCode"] if end else 0,
                       "image": {"annotations": {}, "image": c["imageName"]}, "imageRef": c["imageRef"], "reason": reason, "message": "",
                       "labels": c["labels"], "annotations": c["annotations"], "mounts": [], "logPath": c["logPath"]}
             show({"status": status, "info": {"sandboxID": c["podSandboxId"], "pid": proc["pid"] if proc and not end else 0, "config": {"metadata": c["metadata"]},
-                                             "runtimeSpec": {"process": {"args": c["argv"]}}}})
+                                             "runtimeSpec": {"process": {"args": c.get("argv", [])}}}})
 
     def stop(self, words):
         grace = int(str(self.options.get("timeout", "0")).removesuffix("s"))

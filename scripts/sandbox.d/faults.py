@@ -17,8 +17,8 @@ FAULTS = {
     "missing-image": "the target kube-apiserver image is absent: apply exits 2 at once",
     "coredns": "CoreDNS is not ready, 0 of 2: apply hangs as with apply-hang",
     "node-notready": "kubelet stopped, the node is NotReady: apply exits 1 at once",
-    "api-never-ready": "the target kube-apiserver runs, but its /readyz stays 500",
-    "etcd-corrupt": "etcd's db is damaged and etcd restarted when apply reaches the API server",
+    "api-never-ready": "the target kube-apiserver runs and answers, but its /readyz stays 500: apply says SUCCESS and exits 0",
+    "etcd-corrupt": "etcd's db is damaged and etcd killed when apply reaches the API server: apply waits, rolls its manifest back, exits 1",
     "slow-apply": "apply takes --for seconds more after the API server, one line a second",
 }
 IMAGES = {"apiserver-image": ("kube-apiserver", "broken"), "kcm-image": ("kube-controller-manager", "broken"),
@@ -66,12 +66,17 @@ def mend(sandbox, name=None):
     for one in names:
         if one in IMAGES:
             runtime.add_image(given[one]["image"])
+        if one == "api-never-ready":
+            for container in runtime.containers():
+                if container["imageName"] == given[one]["image"]:
+                    runtime.stop(container["id"], 5)
         if one == "node-notready":
             Unit(sandbox, "kubelet").start()
             wait_node(sandbox, "True")
         if one == "coredns":
             wait_coredns(sandbox, 2)
-    return "mended: " + (", ".join(names) or "there was nothing to mend")
+    done = "mended: " + (", ".join(names) or "there was nothing to mend")
+    return done + (". What it damaged stays damaged: restore a snapshot, or: sandbox reset" if "etcd-corrupt" in names else "")
 
 
 def wait_node(sandbox, wanted):

@@ -112,7 +112,7 @@ class Kubelet:
         wanted = self.scan()
         for pod in self.runtime.pods():
             meta = pod["metadata"]
-            if meta["uid"] not in self.workers:
+            if meta["uid"] not in self.workers and pod["annotations"].get("kubernetes.io/config.source") == "file":
                 self._add(meta["uid"], f"{meta['namespace']}/{meta['name']}", wanted.get(meta["uid"]))
 
     def turn(self, worker):

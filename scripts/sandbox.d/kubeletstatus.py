@@ -2,16 +2,18 @@
 import os
 import threading
 import time
+import traceback
 
 import box
 import cri
 from apiclient import Client, Unreachable
+from workloads import Workloads
 
 PODS = "/api/v1/namespaces/{}/pods"
 NODES = "/api/v1/nodes"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 MIRROR, HASH = "kubernetes.io/config.mirror", "kubernetes.io/config.hash"
-PERIOD = 2
+PERIOD = 1
 
 
 class Status(threading.Thread):
@@ -19,8 +21,8 @@ class Status(threading.Thread):
         super().__init__(daemon=True)
         self.kubelet, self.sandbox = kubelet, kubelet.sandbox
         self.client = Client(self.sandbox.path("/etc/kubernetes/kubelet.conf"), timeout=3)
-        self.known, self.boot = set(), box.boot_id()
-        self.transitions = {}
+        self.boot = box.boot_id()
+        self.workloads, self.renewed = Workloads(kubelet, self.client), 0.0
 
     def run(self):
         wait = 0.0
@@ -36,6 +38,9 @@ class Status(threading.Thread):
                     self.kubelet.say(f"Failed to update node and pods: {error}")
                 wait = 0.3
                 time.sleep(0.1)
+            except Exception:  # noqa: BLE001 - one odd object must not end kubelet's reports
+                self.kubelet.say("Failed to update node and pods:\n" + traceback.format_exc())
+                wait = PERIOD
 
     # ------------------------------------------------------------ mirror pods
 
@@ -53,6 +58,7 @@ class Status(threading.Thread):
         for namespace, name in there.keys() - wanted:
             if f"{namespace}/{name}" not in waiting:
                 self.client.delete(f"{PODS.format(namespace)}/{name}")
+        self.workloads.sync([p for p in listed if MIRROR not in (p["metadata"].get("annotations") or {})])
 
     def _mirror(self, worker, mirror):
         meta = worker.pod["metadata"]
@@ -149,6 +155,9 @@ class Status(threading.Thread):
                     "kernelVersion": os.uname().release, "operatingSystem": "linux", "architecture": "amd64", "bootID": self.boot, "machineID": "", "systemUUID": ""}}
 
     def _lease(self):
+        if time.monotonic() - self.renewed < 2:
+            return
+        self.renewed = time.monotonic()
         lease = self.client.read(f"{LEASES}/{box.NODE}")
         spec = {"holderIdentity": box.NODE, "leaseDurationSeconds": 40, "renewTime": box.micro_time()}
         if lease is None:

@@ -1,6 +1,7 @@
 """One static pod of kubelet's: starts its containers, restarts them with backoff, probes them, and ends them."""
 import threading
 import time
+import traceback
 
 import box
 import cri
@@ -30,6 +31,8 @@ class PodWorker(threading.Thread):
                     self._sync()
             except (box.Error, OSError) as error:
                 self.kubelet.say(f"Error syncing pod {self.full_name}: {error}")
+            except Exception:  # noqa: BLE001 - a pod that fails must not be given up
+                self.kubelet.say(f"Error syncing pod {self.full_name}:\n{traceback.format_exc()}")
             self.wake.wait(0.5)
             self.wake.clear()
 
@@ -97,7 +100,7 @@ class PodWorker(threading.Thread):
 
     def _ran_long(self, record):
         started = (record["proc"] or {}).get("startedAt", int(record["createdAt"]))
-        return record["exit"]["finishedAt"] - started > 2e9 * self.settings["backoff_max"]
+        return bool(record["exit"]) and record["exit"]["finishedAt"] - started > 2e9 * self.settings["backoff_max"]
 
     def _start(self, spec, records):
         name = spec["name"]

@@ -8,13 +8,14 @@ NODE_PATH = f"/api/v1/nodes/{box.NODE}"
 def place(client):
     waiting = client.items("/api/v1/pods?fieldSelector=spec.nodeName%3D")
     if not waiting:
-        return
+        return False
     node = client.read(NODE_PATH)
     if not node or node["spec"].get("unschedulable"):
-        return
+        return False
     for pod in waiting:
         meta = pod["metadata"]
         client.merge(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}", {"spec": {"nodeName": box.NODE}})
+    return True
 
 
 def main(sandbox, args):
