@@ -16,7 +16,7 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # What DIR/etc/sandbox.json may set. Times are seconds; the comment gives what they are on a real node.
 DEFAULTS = {
     "etcd": "/usr/bin/etcd",        # the program behind the etcd image
-    "kubeadm_limit": 8,             # 300: how long kubeadm waits for a component
+    "kubeadm_limit": 6,             # 300: how long kubeadm waits for a component
     "kubelet_restart": 1,           # 10: RestartSec of kubelet's unit
     "backoff_max": 30,              # 300: the longest CrashLoopBackOff
     "probe_period": 3,              # 10: between two liveness probes

@@ -29,20 +29,31 @@ VERSION = re.compile(r"v\d+\.\d+\.\d+")
 def free_ports(names):
     """Ports that nobody uses now, all different, outside the range from which the kernel gives ports to clients."""
     low = int(open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii").read().split()[0])
-    ports, start = {}, 12000 + int.from_bytes(os.urandom(2), "big") % max(1, min(low, 32000) - 12000)
-    port = start
+    ceiling = max(low, 13000)
+    ports, port = {}, 12000 + int.from_bytes(os.urandom(2), "big") % (ceiling - 12000)
     for name in names:
-        while True:
-            port = port + 1 if port + 1 < max(low, 13000) else 12000
-            with socket.socket() as s:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    s.bind(("0.0.0.0", port))
-                    break
-                except OSError:
-                    continue
+        port = 12000 + (port + 1 - 12000) % (ceiling - 12000)
+        while not is_free(port):
+            port = 12000 + (port + 1 - 12000) % (ceiling - 12000)
         ports[name] = port
     return ports
+
+
+def check_ports(sandbox):
+    """Those of a sandbox that starts again may be taken by now."""
+    for name, port in sandbox.ports.items():
+        if not is_free(port):
+            raise box.Error(f"port {port} ({name}) is in use. End what uses it, or choose other ports with: sandbox reset {sandbox.root}")
+
+
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("0.0.0.0", port))
+            return True
+        except OSError:
+            return False
 
 
 def node_ip(root):
@@ -69,6 +80,7 @@ def up(sandbox, options):
     began = time.monotonic()
     if not sandbox.is_sandbox():
         create(sandbox, options)
+    check_ports(sandbox)
     try:
         start(sandbox)
         cluster.install(sandbox, Client(sandbox.path("/etc/kubernetes/admin.conf")))
