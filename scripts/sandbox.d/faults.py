@@ -19,6 +19,7 @@ FAULTS = {
     "node-notready": "kubelet stopped, the node is NotReady: apply exits 1 at once",
     "api-never-ready": "the target kube-apiserver runs and answers, but its /readyz stays 500: apply says SUCCESS and exits 0",
     "etcd-corrupt": "etcd's db is damaged and etcd killed when apply reaches the API server: apply waits, rolls its manifest back, exits 1",
+    "mirror-stuck": "kubelet runs all pods but never updates their mirror pods: apply waits, rolls its manifest back, exits 1",
     "slow-apply": "apply takes --for seconds more after the API server, one line a second",
 }
 IMAGES = {"apiserver-image": ("kube-apiserver", "broken"), "kcm-image": ("kube-controller-manager", "broken"),

@@ -171,6 +171,9 @@ def main(sandbox, args):
             except Fatal as fatal:
                 print(f"{fatal}\nTo see the stack trace of this error execute with --v=5 or higher", file=sys.stderr)
                 return fatal.code
+            except OSError as error:
+                print(f"error execution phase: {error}\nTo see the stack trace of this error execute with --v=5 or higher", file=sys.stderr)
+                return 1
             except Unreachable as error:
                 print(f"[upgrade/config] FATAL: failed to get config map: {error}\nTo see the stack trace of this error execute with --v=5 or higher", file=sys.stderr)
                 return 1

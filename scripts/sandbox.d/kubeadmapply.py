@@ -53,6 +53,14 @@ def version_errors(target, current, kubeadm):
     return out
 
 
+def copy_if_there(source, target):
+    """etcd lives on while its directory is copied: a file may be gone by now."""
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        pass
+
+
 def check_cluster(sandbox, client):
     """The cluster's version from kubeadm-config."""
     found = client.read("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
@@ -187,7 +195,7 @@ class Apply:
     def etcd(self):
         say('[upgrade/etcd] Upgrading to TLS for etcd')
         copy = self.sandbox.path(f"/etc/kubernetes/tmp/kubeadm-backup-etcd-{self.stamp}/etcd")
-        shutil.copytree(self.sandbox.path(self.marker["data_dir"]), copy)
+        shutil.copytree(self.sandbox.path(self.marker["data_dir"]), copy, copy_function=copy_if_there, dirs_exist_ok=True)
         with open(self.file("etcd"), encoding="utf-8") as f:
             have = re.search(r"^    image: (\S+)$", f.read(), re.M).group(1).rpartition(":")[2]
         if have == self.sandbox.etcd_tag():

@@ -47,13 +47,14 @@ class Status(threading.Thread):
     def _pods(self):
         listed = self.client.items(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{box.NODE}")
         there = {(p["metadata"]["namespace"], p["metadata"]["name"]): p for p in listed if MIRROR in (p["metadata"].get("annotations") or {})}
-        wanted = set()
+        wanted, stuck = set(), "mirror-stuck" in self.sandbox.faults()
         for worker in self.kubelet.running_pods():
             meta = worker.pod["metadata"]
             name = (meta["namespace"], meta["name"])
             if self.kubelet.turn(worker):
                 wanted.add(name)
-                self._mirror(worker, there.get(name))
+                if not stuck:
+                    self._mirror(worker, there.get(name))
         waiting = {w.full_name for w in list(self.kubelet.workers.values()) if w.wanted}
         for namespace, name in there.keys() - wanted:
             if f"{namespace}/{name}" not in waiting:
