@@ -47,17 +47,13 @@ def write_file(path, data, mode=0o644):
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         os.fchmod(fd, mode)
-        os.write(fd, data) if len(data) < 65536 else _write_all(fd, data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view):]
         os.fsync(fd)
     finally:
         os.close(fd)
     os.rename(part, path)
-
-
-def _write_all(fd, data):
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view):]
 
 
 def write_json(path, value, mode=0o644):
@@ -176,9 +172,6 @@ class Box:
         if marker is None:
             raise Error(f"{self.root} is not a sandbox: it has no {MARKER}. Make one with: sandbox up {self.root}")
         return marker
-
-    def change_marker(self, **values):
-        write_json(self.path(MARKER), {**self.marker(), **values})
 
     @property
     def ports(self):

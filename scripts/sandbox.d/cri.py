@@ -4,6 +4,7 @@ There are no real containers: a container is a process of the host. It runs with
 flags, except that absolute paths below a declared hostPath volume are relocated under DIR, and every other absolute
 path into a directory of the container's own, since a real container would not see the host's either."""
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -103,9 +104,6 @@ class Runtime:
         found = (box.read_json(p) for p in glob.glob(self.dir + "/containers/*.json"))
         mine = [self._with_state(c) for c in found if c and pod in (None, c["podSandboxId"])]
         return sorted(mine, key=lambda c: -int(c["createdAt"]))
-
-    def refresh(self, container):
-        return self._with_state(container)
 
     def container(self, container_id):
         matches = [c for c in self.containers() if c["id"].startswith(container_id)]
@@ -212,7 +210,6 @@ class Runtime:
 
 
 def _hash(text):
-    import hashlib
     return hashlib.sha256(text.encode()).hexdigest()
 
 
