@@ -33,21 +33,9 @@ struct Session: Sendable {
 
   /// The configuration: `--config`, else `/etc/kguard/config.yaml`, else the defaults.
   func configuration() throws(Failure) -> Configuration {
-    let named = invocation.value(.config)
-    let path = named ?? machine.locate("/etc/kguard/config.yaml")
-    guard let text = try Files.textIfPresent(path) else {
-      if let named {
-        throw Failure(.usage, what: "cannot read the configuration \(named)", why: "there is no such file", next: "correct --config")
-      }
-      return Configuration()
-    }
-    do throws(PlaybookProblems) {
-      let configuration = try Configuration.load(text: text, file: path)
-      try configuration.checkSecrets(machine)
-      return configuration
-    } catch {
-      throw error.failure
-    }
+    let configuration = try Configuration.find(invocation.value(.config), on: machine)
+    try configuration.checkSecrets(machine)
+    return configuration
   }
 
   func readJournal() throws(Failure) -> RunJournal? { try RunJournal.open(in: state.path, .read) }

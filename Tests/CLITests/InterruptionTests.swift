@@ -69,7 +69,7 @@ import Testing
     kill(pid, SIGKILL)
     _ = Spawn.wait(pid)
     let supervisor = try JSON(parsing: try #require(try Files.textIfPresent(bench.state + "/supervisor.json")))
-    kill(Int32(try #require(supervisor["pid"]?.int)), SIGKILL)
+    kill(Int32(try #require(supervisor.at("process", "pid")?.int)), SIGKILL)
     let resumed = try bench.start("resume")
     try bench.wait("resume to say that it waits") { (try Files.textIfPresent(bench.path + "/background.log") ?? "").contains("waiting for") }
     #expect(try lines("begun") == 1)
@@ -86,7 +86,7 @@ import Testing
     _ = Spawn.wait(pid)
     // The power cut: everything of the session is gone, and no exit was written.
     let supervisor = try JSON(parsing: try #require(try Files.textIfPresent(bench.state + "/supervisor.json")))
-    let session = Int32(try #require(supervisor["pid"]?.int))
+    let session = Int32(try #require(supervisor.at("process", "pid")?.int))
     kill(session, SIGKILL)
     for process in ProcessStatus.inSession(session) { process.signal(SIGKILL) }
     _ = try bench.write("go", "")

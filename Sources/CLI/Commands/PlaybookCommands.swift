@@ -41,8 +41,8 @@ enum PlaybookCommands {
           let session = try Session(invocation)
           let playbook = try session.playbook(name(invocation))
           switch invocation.value(format) ?? "mermaid" {
-          case "mermaid": session.print(mermaid(playbook))
-          case "dot": session.print(dot(playbook))
+          case "mermaid": session.print(Graph.mermaid(playbook))
+          case "dot": session.print(Graph.dot(playbook))
           case let other:
             throw Failure(.usage, what: "there is no format `\(other)`", why: "it is `mermaid` or `dot`", next: "correct --format")
           }
@@ -58,7 +58,8 @@ enum PlaybookCommands {
       CommandSpec(
         name: "schema", summary: "print the JSON Schema of playbooks, for editors",
         run: { (invocation) throws(Failure) in
-          try Session(invocation).print(Playbook.schema.text(pretty: true) + "\n")
+          let session = try Session(invocation)
+          session.print(Playbook.schema(catalogue: session.actions.catalogue).text(pretty: true) + "\n")
           return .done
         }),
     ])

@@ -101,14 +101,7 @@ extension Session {
   /// Every built-in action.
   var actions: Actions { Actions(BuiltIn.actions) }
 
-  func playbook(_ nameOrFile: String) throws(Failure) -> Playbook {
-    let found = try library().find(nameOrFile)
-    do throws(PlaybookProblems) {
-      return try Playbook.load(text: found.text, file: found.file, catalogue: actions.catalogue)
-    } catch {
-      throw error.failure
-    }
-  }
+  func playbook(_ nameOrFile: String) throws(Failure) -> Playbook { try library().load(nameOrFile, catalogue: actions.catalogue) }
 
   /// Begins a run and carries it out.
   func start(_ playbook: Playbook, inputs: [String: String]) throws(Failure) -> ExitStatus {

@@ -20,14 +20,14 @@ extension PreviousChild {
     let files = ChildFiles(directory: attemptDirectory)
     while true {
       // The lock is free only when its supervisor is gone, and with it every command that it saw through.
-      if let lock = try FileLock.take(state.childLock) {
+      if let lock = try ChildLock.take(state) {
         let result = try settled(files, state, waiting: waiting)
         _ = consume lock
         return result
       }
       let process = try files.childProcess()
       guard waiting(process) else { return nil }
-      _ = try lastSupervisor(state)?.waitForEnd(.milliseconds(100)) ?? process?.waitForEnd(.milliseconds(100))
+      _ = try SupervisorRecord.read(state)?.process.waitForEnd(.milliseconds(100)) ?? process?.waitForEnd(.milliseconds(100))
     }
   }
 
@@ -37,7 +37,7 @@ extension PreviousChild {
     if let end = try files.childEnd() { return .ended(end) }
     // The supervisor was killed, not the command: it may still run, known by name or only by its session.
     var orphans = [try files.childProcess()].compactMap { $0 }.filter(\.isAlive)
-    if let supervisor = try lastSupervisor(state), supervisor.boot == ProcessIdentity.currentBoot() {
+    if let supervisor = try SupervisorRecord.read(state)?.process, supervisor.boot == ProcessIdentity.currentBoot() {
       orphans += ProcessStatus.inSession(supervisor.pid)
     }
     for orphan in orphans {
@@ -47,10 +47,5 @@ extension PreviousChild {
     }
     let wasStarted = try files.childProcess() != nil || !orphans.isEmpty
     return wasStarted ? .unknown : PreviousChild.none
-  }
-
-  private static func lastSupervisor(_ state: StateDirectory) throws(Failure) -> ProcessIdentity? {
-    guard let text = try Files.textIfPresent(state.supervisorFile), let json = try? JSON(parsing: text) else { return nil }
-    return ProcessIdentity(json: json)
   }
 }

@@ -56,7 +56,7 @@ public final class Supervisor {
   private func running() throws(Failure) -> LineChannel {
     if let channel, !channel.isClosed { return channel }
     // Whoever holds this lock may have a command running: never two at once.
-    guard let lock = try FileLock.take(state.childLock) else {
+    guard let lock = try ChildLock.take(state) else {
       throw Failure(
         .held, what: "cannot start a command", why: "a command of an earlier kguard still runs",
         next: "run `kguard resume`, which waits for it")
@@ -67,15 +67,12 @@ public final class Supervisor {
     for name in ["KGUARD_FAILPOINT", "KGUARD_FAILPOINT_LOG", "KGUARD_FAILPOINT_ONCE", "KGUARD_TEST_BOOT_ID"] where hasFailpoints {
       if let value = Host.environment(name) { environment[name] = value }
     }
-    let command = Command(["kguard-supervisor", SupervisorProcess.argument], environment: environment)
-    let pid = try Spawn.start(
+    let command = Command(["kguard-supervisor", SupervisorProcess.argument, state.path], environment: environment)
+    _ = try Spawn.start(
       executable, command, output: .null, error: .null, extra: [theirs.descriptor, lock.descriptor], leads: .session)
     // The supervisor has its own copies of both now.
     withExtendedLifetime(theirs) {}
     _ = consume lock
-    if let identity = ProcessIdentity.of(pid) {
-      try ChildFiles(directory: state.path).write(identity.json, to: state.supervisorFile, durable: false)
-    }
     channel = ours
     return ours
   }

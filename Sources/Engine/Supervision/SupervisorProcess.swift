@@ -8,22 +8,28 @@ internal import Model
 /// Descriptor 3 is the channel to kguard, descriptor 4 the locked `child.lock`, which is free again when this process is gone.
 public struct SupervisorProcess: ~Copyable {
   private let channel: LineChannel
-  private let lock: OpenFile
+  private let lock: FileLock
+  private let state: StateDirectory
+  private var own: SupervisorRecord
 
   public static let argument = "--supervise"
 
-  /// The process's whole life; returns its exit code.
-  public static func main() -> Int32 {
+  /// The process's whole life; returns its exit code. `state`: the state directory's path.
+  public static func main(state path: String) -> Int32 {
     for number in [SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE] { signal(number, SIG_IGN) }
     for descriptor: Int32 in [3, 4] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-    let supervisor = SupervisorProcess(
-      channel: LineChannel(adopting: 3), lock: OpenFile(adopting: 4, path: "child.lock"))
+    let state = StateDirectory(path)
+    let lock = FileLock(adopting: 4, path: state.childLock)
+    guard let inode = try? lock.inode() else { return 1 }
+    var supervisor = SupervisorProcess(
+      channel: LineChannel(adopting: 3), lock: lock, state: state, own: SupervisorRecord(process: .current(), lock: inode))
+    try? supervisor.own.write(state)
     supervisor.serve()
     _ = consume supervisor
     return 0
   }
 
-  private func serve() {
+  private mutating func serve() {
     while !channel.isClosed {
       guard let line = channel.receive(within: .seconds(3600)) else { continue }
       guard let json = try? JSON(parsing: line), let request = ChildRequest(json: json) else { continue }
@@ -37,8 +43,17 @@ public struct SupervisorProcess: ~Copyable {
     }
   }
 
-  private func run(_ request: ChildRequest) throws(Failure) -> ChildEnd {
+  private mutating func run(_ request: ChildRequest) throws(Failure) -> ChildEnd {
     let files = ChildFiles(directory: request.attemptDirectory)
+    own.busy = request.attemptDirectory
+    try own.write(state)
+    defer {
+      own.busy = nil
+      try? own.write(state)
+    }
+    guard try lock.isCurrent() else {
+      throw Failure(.held, what: "this kguard stops", why: "another one took over the node", next: "follow it with `kguard status -w`")
+    }
     // What an earlier command of the same attempt left says nothing about this one.
     for stale in [files.exit, files.child] { unlink(stale) }
     let log = try OpenFile(files.log, O_WRONLY | O_CREAT | O_APPEND)
