@@ -140,12 +140,13 @@ import Testing
 /// A tiny HTTP server that keeps what is PUT, so that the matrix has an effect across a network. Ends with the tests.
 final class StoreServer: Sendable {
   let port: String
-  private let pid: Int32
+  /// The server lives as long as this end of its standard input is open: it cannot outlive the tests.
+  private let lifeline: Int32
 
   init() {
     let script = """
-      import http.server, os, signal, sys
-      import ctypes; ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+      import http.server, os, sys, threading
+      threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
       kept = {}
       class H(http.server.BaseHTTPRequestHandler):
           def do_PUT(self):
@@ -157,11 +158,16 @@ final class StoreServer: Sendable {
       print(s.server_port, flush=True)
       s.serve_forever()
       """
-    var ends: [Int32] = [-1, -1]
+    var ends: [Int32] = [-1, -1], life: [Int32] = [-1, -1]
     pipe(&ends)
+    pipe(&life)
+    for end in [ends[0], life[1]] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    lifeline = life[1]
     let python = (try? LocalMachine().find(program: "python3")) ?? "/usr/bin/python3"
-    pid = (try? Spawn.start(python, Command(["python3", "-c", script]), output: .descriptor(ends[1]), error: .inherit)) ?? -1
+    _ = try? Spawn.start(
+      python, Command(["python3", "-c", script]), input: .descriptor(life[0]), output: .descriptor(ends[1]), error: .inherit)
     close(ends[1])
+    close(life[0])
     var text: [UInt8] = []
     var byte: UInt8 = 0
     while read(ends[0], &byte, 1) == 1, byte != 0x0a { text.append(byte) }
@@ -169,5 +175,5 @@ final class StoreServer: Sendable {
     port = String(decoding: text, as: UTF8.self)
   }
 
-  deinit { kill(pid, SIGKILL) }
+  deinit { close(lifeline) }
 }
