@@ -45,9 +45,18 @@ struct Format: Sendable {
   let phrase: String
   let pattern: String?
   /// A password has no place in it.
-  var isURL = false
+  let isURL: Bool
   /// What stands there by mistake can be a secret, so no message repeats it.
-  var isConcealed = false
+  let isConcealed: Bool
+  private let compiled: Pattern?
+
+  init(phrase: String, pattern: String?, isURL: Bool = false, isConcealed: Bool = false) {
+    self.phrase = phrase
+    self.pattern = pattern
+    self.isURL = isURL
+    self.isConcealed = isConcealed || isURL
+    self.compiled = pattern.flatMap { try? Pattern($0, maximumLength: 1000) }
+  }
 
   static let any = Format(phrase: "a text", pattern: nil)
   static let filled = Format(phrase: "a text that is not empty", pattern: "[^\\x00]+")
@@ -55,13 +64,9 @@ struct Format: Sendable {
     phrase: "lower-case letters and digits, with single hyphens between them", pattern: "[a-z][a-z0-9]*(-[a-z0-9]+)*")
   static let variable = Format(phrase: "a name of letters, digits and underscores", pattern: "[A-Za-z_][A-Za-z0-9_]*")
   static let path = Format(phrase: "an absolute path", pattern: "/[^\\x00]*")
-
   static let secretPath = Format(phrase: "the absolute path of a file", pattern: path.pattern, isConcealed: true)
 
-  func matches(_ text: String) -> Bool {
-    guard let pattern else { return true }
-    return (try? Pattern(pattern, maximumLength: 1000))?.matches(text) ?? false
-  }
+  func matches(_ text: String) -> Bool { pattern == nil || compiled?.matches(text) ?? false }
 }
 
 extension Shape {
@@ -148,7 +153,7 @@ extension Shape {
         node.position,
         "\(name) has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment")
     } else if !format.matches(text) {
-      problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isURL || format.isConcealed ? "" : ", not \(node.shown)"))
+      problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isConcealed ? "" : ", not \(node.shown)"))
     }
   }
 
@@ -157,7 +162,7 @@ extension Shape {
     let bytes = Array(text.utf8)
     let start = bytes.indices.first { bytes[$0...].starts(with: "://".utf8) }.map { $0 + 3 } ?? 0
     let authority = bytes[start...].prefix { $0 != UInt8(ascii: "/") }
-    guard let at = authority.lastIndex(of: UInt8(ascii: "@")) else { return false }
+    guard let at = authority.firstIndex(of: UInt8(ascii: "@")) else { return false }
     return authority[..<at].contains(UInt8(ascii: ":"))
   }
 
