@@ -38,7 +38,7 @@ struct AgeHeaderReader {
   /// Something else altogether is told apart by its first bytes, wherever its first line ends.
   private func checkVersion() throws(Failure) {
     let expected = AgeHeader.version + [UInt8(ascii: "\n")]
-    if text.prefix(expected.count).elementsEqual(expected.prefix(text.count)) { return }
+    guard text.count >= expected.count, !text.starts(with: expected) else { return }
     if text.starts(with: "-----BEGIN AGE".utf8) {
       throw Failure(
         .usage, what: AgeHeader.what, why: "it is an armored (text) age file, and kguard opens the binary form only",
@@ -49,17 +49,18 @@ struct AgeHeaderReader {
         .usage, what: AgeHeader.what, why: "it is compressed, but not encrypted",
         next: "if that is as it should be (`encryption: none`), open it without a key")
     }
-    if text.starts(with: "age-encryption.org/v1".utf8) || !text.starts(with: "age-encryption.org/".utf8) {
-      throw AgeHeader.damaged("it does not begin as an age v1 file does")
+    if text.starts(with: "age-encryption.org/".utf8) {
+      throw Failure(
+        .verification, what: AgeHeader.what, why: "it is of a version of age that kguard does not know, or damaged",
+        next: "try `age -d` of a newer age; else fetch the file again")
     }
-    throw Failure(
-      .verification, what: AgeHeader.what, why: "it is of a version of age that kguard does not know, or damaged",
-      next: "try `age -d` of a newer age; else fetch the file again")
+    throw AgeHeader.damaged("it does not begin as an age file does")
   }
 
   private mutating func take(line: ArraySlice<UInt8>) throws(Failure) -> AgeHeader? {
     switch state {
-    case .version: state = .stanza
+    case .version where line.elementsEqual(AgeHeader.version): state = .stanza
+    case .version: throw AgeHeader.damaged("it does not begin as an age file does")
     case .body: try take(body: line)
     case .stanza where line.starts(with: "-> ".utf8): try take(arguments: line.dropFirst(3))
     case .stanza where line.starts(with: "---".utf8): return try end(line)
