@@ -33,8 +33,8 @@ public struct SnapshotReport: Sendable, Equatable {
 
   /// Keys that exist at the snapshot's revision.
   public internal(set) var liveKeys = 0
-  /// The same for every database with the same live keys, values and leases, whatever their revisions.
-  public internal(set) var liveDigest: Digest = .zero
+  /// The same for every database with the same live keys, values and leases, whatever their revisions. Nil where it was not asked for.
+  public internal(set) var liveDigest: Digest?
   /// Live keys by resource of Kubernetes; `(other)` for keys that are not its own.
   public internal(set) var objects: [String: Int] = [:]
   public internal(set) var namespaces: [String] = []
@@ -64,7 +64,7 @@ extension SnapshotReport {
     json["leases"] = JSON(leases)
     json["auth"] = ["enabled": .bool(isAuthEnabled), "users": JSON(users), "roles": JSON(roles)]
     json["liveKeys"] = JSON(liveKeys)
-    json["liveDigest"] = .string(liveDigest.description)
+    json["liveDigest"] = liveDigest.map { .string($0.description) }
     var counts = JSON.Members()
     for (resource, count) in objects.sorted(by: { $0.key < $1.key }) { counts[resource] = JSON(count) }
     json["objects"] = .object(counts)
