@@ -28,7 +28,7 @@ public struct LiveObject: Sendable {
 }
 
 /// One object as it is stored.
-public struct StoredObject: Sendable {
+public struct SnapshotObject: Sendable {
   public let object: LiveObject
   public let identity: ObjectIdentity
   public let value: [UInt8]
@@ -67,7 +67,7 @@ public final class SnapshotReader {
   }
 
   /// The newest value of a key. Throws where there is none, and says whether it was deleted.
-  public func object(_ key: String, stop: StopSignal? = nil) throws(Failure) -> StoredObject {
+  public func object(_ key: String, stop: StopSignal? = nil) throws(Failure) -> SnapshotObject {
     var search = KeySearch(Array(key.utf8))
     var walk = BoltWalk(bolt, stop: stop)
     try walk.run(&search)
@@ -78,7 +78,7 @@ public final class SnapshotReader {
     }
     do throws(Damage) {
       let record = try bolt.record(at: place)
-      return StoredObject(
+      return SnapshotObject(
         object: LiveObject(record), identity: ObjectIdentity(record.content.value), value: Array(record.content.value))
     } catch { throw damaged(path, error.why) }
   }

@@ -104,7 +104,8 @@ extension SnapshotReport {
     // The unit is chosen before rounding, as etcdctl's library does: 999 950 bytes are `1000 kB`.
     while value >= 1000, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
     let rounded = (value * 10 + 0.5).rounded(.down) / 10
-    return "\(fixed(rounded, rounded < 10 ? 1 : 0)) \(units[unit])"
+    // Go prints 20.5 without decimals as 20, and 21.5 as 22.
+    return rounded < 10 ? "\(fixed(rounded, 1)) \(units[unit])" : "\(Int(rounded.rounded(.toNearestOrEven))) \(units[unit])"
   }
 }
 
