@@ -167,7 +167,8 @@ func journalFailure(_ code: Int32, _ doing: String, path: String, detail: String
       .needsOperator, what: what, why: "it is damaged: \(why)",
       next: "kguard leaves it as it is; copy it away, then move \(path)* aside to start a new journal, or bring back the off-site copy")
   case SQLITE_BUSY, SQLITE_LOCKED:
-    return Failure(.held, what: what, why: "another process keeps it locked", next: "wait for the other kguard (`kguard status`), then try again")
+    return Failure(
+      .held, what: what, why: "another process keeps it locked", next: "wait for the other kguard (`kguard status`), then try again")
   case SQLITE_READONLY:
     return Failure(what: what, why: "it cannot be written: \(why)", next: "run as root, and check that the filesystem is mounted writable")
   case SQLITE_CANTOPEN:
