@@ -1,20 +1,6 @@
 public import Model
 public import Playbooks
 
-/// How far something is.
-public struct Progress: Sendable, Equatable {
-  public enum Unit: Sendable { case bytes, items }
-  public var done: Int64
-  public var total: Int64?
-  public var unit: Unit
-
-  public init(_ done: Int64, of total: Int64?, _ unit: Unit = .bytes) {
-    self.done = done
-    self.total = total
-    self.unit = unit
-  }
-}
-
 /// What the engine tells the one who watches. The journal is the record; this is for the screen.
 public enum Notice: Sendable {
   case runStarted(RunID, playbook: Playbook, inputs: [String: String], parent: RunID?, isResume: Bool)

@@ -36,6 +36,12 @@ public struct HTTPResponse: Sendable {
   /// Empty where a sink took it.
   public let body: [UInt8]
 
+  public init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+
   public subscript(name: String) -> String? { headers.last { $0.name == name }?.value }
   public var text: String { String(decoding: body, as: UTF8.self) }
 }
@@ -44,11 +50,18 @@ public struct HTTPResponse: Sendable {
 public final class HTTPClient {
   private let handle: CurlHandle
   private let stop: StopSignal?
+  private var exchange: CurlExchange?
 
   public init(stop: StopSignal? = nil) throws(Failure) {
     handle = try CurlHandle()
     self.stop = stop
   }
+
+  /// The status of the answer that is arriving, for a sink that wants the body of a success only.
+  public var status: Int { handle.status }
+
+  /// A header of the answer that is arriving; the name in lower case.
+  public func header(_ name: String) -> String? { exchange?.headers.last { $0.name == name }?.value }
 
   /// Sends a request and keeps the whole answer, at most `limit` bytes, in memory.
   public func send(_ request: HTTPRequest, limit: Int = 64 << 20) throws(Failure) -> HTTPResponse {
@@ -93,6 +106,8 @@ public final class HTTPClient {
     _ = kg_set_list(handle.raw, CURLOPT_HTTPHEADER, list)
 
     let exchange = CurlExchange(source: prepare(request.body), sink: sink, stop: stop)
+    self.exchange = exchange
+    defer { self.exchange = nil }
     try handle.perform(exchange, what: "cannot \(request.method) \(withoutQuery(request.url))")
     return HTTPResponse(status: handle.status, headers: exchange.headers, body: [])
   }

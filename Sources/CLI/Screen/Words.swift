@@ -16,13 +16,12 @@ enum Words {
   static func summary(_ evidence: JSON?) -> String { printable(evidence?["summary"]?.string ?? "") }
 
   static func progress(_ progress: Progress, since start: Duration, now: Duration) -> String {
-    func amount(_ n: Int64) -> String { progress.unit == .bytes ? sizeForPeople(n) : String(n) }
-    var text = amount(progress.done)
-    if let total = progress.total, total > 0 { text += " of \(amount(total))" }
+    var text = sizeForPeople(progress.done)
+    if let total = progress.total, total > 0 { text += " of \(sizeForPeople(total))" }
     let elapsed = (now - start).inSeconds
     guard elapsed >= 1, progress.done > 0 else { return text }
     let rate = Double(progress.done) / elapsed
-    text += ", " + amount(Int64(rate)) + "/s"
+    text += ", " + sizeForPeople(Int64(rate)) + "/s"
     if let total = progress.total, total > progress.done, elapsed >= 2 {
       text += ", \(Duration.milliseconds(Int64(Double(total - progress.done) / rate * 1000)).forPeople) left"
     }
