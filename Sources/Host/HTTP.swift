@@ -22,6 +22,12 @@ public struct HTTPRequest {
   public var connectTimeout: Duration = .seconds(10)
   public var timeout: Duration?
   public var stall: Duration = .seconds(30)
+  /// False where the server is on the cluster's own network and an `https_proxy` of the environment does not concern it.
+  public var usesProxy = true
+  /// Goes through this socket file in place of the address in `url`.
+  public var unixSocket: String?
+  /// How much libcurl takes from the connection at once; nil leaves its own size.
+  public var receiveBuffer: Int?
 
   public init(_ method: String = "GET", _ url: String) {
     self.method = method
@@ -44,6 +50,8 @@ public struct HTTPResponse: Sendable {
 public final class HTTPClient {
   private let handle: CurlHandle
   private let stop: StopSignal?
+  /// Why the last request broke; nil where it was answered, or where the caller's own sink or source threw.
+  public private(set) var fault: HTTPFault?
 
   public init(stop: StopSignal? = nil) throws(Failure) {
     handle = try CurlHandle()
@@ -77,12 +85,18 @@ public final class HTTPClient {
     switch request.version {
     case .any: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     case .http1: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-    case .http2: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_0))
+    case .http2:
+      let isPlain = request.url.hasPrefix("http:")
+      handle.set(CURLOPT_HTTP_VERSION, Int(isPlain ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0))
     }
     handle.set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
     if let timeout = request.timeout { handle.set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds)) }
     handle.set(CURLOPT_LOW_SPEED_LIMIT, 1)
     handle.set(CURLOPT_LOW_SPEED_TIME, max(1, Int(request.stall.milliseconds / 1000)))
+
+    if !request.usesProxy { handle.set(CURLOPT_NOPROXY, "*") }
+    if let socket = request.unixSocket { handle.set(CURLOPT_UNIX_SOCKET_PATH, socket) }
+    if let size = request.receiveBuffer { handle.set(CURLOPT_BUFFERSIZE, size) }
 
     var list: UnsafeMutablePointer<curl_slist>?
     defer { curl_slist_free_all(list) }
@@ -93,6 +107,8 @@ public final class HTTPClient {
     _ = kg_set_list(handle.raw, CURLOPT_HTTPHEADER, list)
 
     let exchange = CurlExchange(source: prepare(request.body), sink: sink, stop: stop)
+    fault = nil
+    defer { fault = handle.fault }
     try handle.perform(exchange, what: "cannot \(request.method) \(withoutQuery(request.url))")
     return HTTPResponse(status: handle.status, headers: exchange.headers, body: [])
   }
