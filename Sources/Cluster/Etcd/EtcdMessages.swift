@@ -170,7 +170,8 @@ extension EtcdAlarm {
 }
 
 extension EtcdHash {
-  init(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+  /// `asked`: the revision of the request; the head of the answer names the newest one.
+  init(_ bytes: UnsafeRawBufferPointer, asked: Int64) throws(Failure) {
     var (hash, compact, header, told) = (UInt32(0), Int64(0), EtcdHeader(), Int64(0))
     try decode(bytes) { (field, value) throws(Failure) in
       switch field {
@@ -183,7 +184,7 @@ extension EtcdHash {
     }
     self.hash = hash
     compactRevision = compact
-    revision = told != 0 ? told : header.revision
+    revision = told != 0 ? told : asked != 0 ? asked : header.revision
   }
 }
 
