@@ -26,6 +26,9 @@ public struct HTTPRequest {
   public var usesProxy = true
   /// Goes through this socket file in place of the address in `url`.
   public var unixSocket: String?
+  /// With TLS 1.3 a server that refuses our certificate may reset the connection before its alert is read; with 1.2 the handshake waits
+  /// for it. For finding out why, not for data.
+  public var atMostTLS12 = false
   /// How much libcurl takes from the connection at once; nil leaves its own size.
   public var receiveBuffer: Int?
 
@@ -88,12 +91,15 @@ public final class HTTPClient {
     case .http2:
       let isPlain = request.url.hasPrefix("http:")
       handle.set(CURLOPT_HTTP_VERSION, Int(isPlain ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0))
+      // libcurl 7.88 greets again on a plain HTTP/2 connection that it uses again, and the server hangs up.
+      if isPlain { handle.set(CURLOPT_FORBID_REUSE, 1) }
     }
     handle.set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
     if let timeout = request.timeout { handle.set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds)) }
     handle.set(CURLOPT_LOW_SPEED_LIMIT, 1)
     handle.set(CURLOPT_LOW_SPEED_TIME, max(1, Int(request.stall.milliseconds / 1000)))
 
+    if request.atMostTLS12 { handle.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2) | Int(CURL_SSLVERSION_MAX_TLSv1_2)) }
     if !request.usesProxy { handle.set(CURLOPT_NOPROXY, "*") }
     if let socket = request.unixSocket { handle.set(CURLOPT_UNIX_SOCKET_PATH, socket) }
     if let size = request.receiveBuffer { handle.set(CURLOPT_BUFFERSIZE, size) }

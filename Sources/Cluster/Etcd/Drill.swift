@@ -37,6 +37,7 @@ public struct Drill {
   }
 
   /// `proof` compares the snapshot with the staged `db` by kguard's own reader, and gives evidence. `phase` is told what begins.
+  @discardableResult
   public func run(
     _ order: Order, phase: (String) -> Void = { _ in }, proof: (_ snapshot: String, _ db: String) throws(Failure) -> JSON
   ) throws(Failure) -> StagedData {

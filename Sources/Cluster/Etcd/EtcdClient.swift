@@ -45,7 +45,8 @@ public final class EtcdClient {
   public func hash(revision: Int64 = 0) throws(Failure) -> EtcdHash {
     var request = ProtobufWriter()
     request.signed(1, revision)
-    return try call("Maintenance/HashKV", request, timeout: .seconds(300)) { (bytes) throws(Failure) in try EtcdHash(bytes, asked: revision) }
+    return try call("Maintenance/HashKV", request, timeout: .seconds(300)) { (bytes) throws(Failure) in try EtcdHash(bytes, asked: revision)
+    }
   }
 
   /// What a range holds; values are never asked for. An empty `end` means the one key. Linearizable unless `serializable`.

@@ -36,8 +36,11 @@ public struct EtcdCluster: Sendable {
     for member in order { seats[member.id] = seat(member, entry: (first.endpoint, entry.header.member)) }
     let agreed = leader != 0 ? leader : seats.values.compactMap(\.status?.leader).first { $0 != 0 } ?? 0
     let preferred = members.filter { $0.id == entry.header.member } + members.filter { $0.id != entry.header.member }
+    // Alarms are asked of all members by way of the leader.
+    var alarms: [EtcdAlarm] = []
+    if isAgreed { alarms = try first.alarms() }
     return EtcdSurvey(
-      seats: preferred.compactMap { seats[$0.id] }, alarms: try first.alarms(), isAgreed: isAgreed, leader: agreed)
+      seats: preferred.compactMap { seats[$0.id] }, alarms: alarms, isAgreed: isAgreed, leader: agreed)
   }
 
   /// Takes a snapshot from the member that is best for it.

@@ -53,7 +53,9 @@ public struct EtcdManifest: Sendable, Equatable {
       Substring(try value(name) ?? "").split(separator: ",").map { $0.trimmed }.filter { !$0.isEmpty }
     }
     if Self.value(manifest, "config-file") != nil {
-      throw wrong("etcd reads its settings from --config-file and no other flag", "name endpoints, certificates and data directory in the configuration")
+      throw wrong(
+        "etcd reads its settings from --config-file and no other flag",
+        "name endpoints, certificates and data directory in the configuration")
     }
     self.manifest = manifest
     name = try value("name") ?? "default"

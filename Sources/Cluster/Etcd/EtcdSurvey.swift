@@ -68,7 +68,7 @@ public struct EtcdSurvey: Sendable {
         why: "CORRUPT: member \(etcdID(alarm.member)) found that its data differs from the others'",
         next: "find the member that is wrong (etcdctl endpoint hashkv), replace it, and disarm the alarm")
     }
-    guard leader != 0 else { throw Self.noLeader }
+    guard leader != 0, isAgreed else { throw Self.noLeader }
     let answering = seats.filter { $0.status != nil }
     let voters = answering.filter { $0.status?.isLearner == false && !$0.member.isLearner }
     guard !voters.isEmpty else { throw Self.learner(answering.first.map(Self.name) ?? "that answers") }

@@ -25,7 +25,8 @@ public struct EtcdTool: Sendable, Equatable {
     let line = result.text.split(separator: "\n").first { $0.lowercased().contains("version:") }
     guard result.end.isSuccess, let word = line?.split(separator: " ").last, let version = EtcdVersion(word) else {
       throw Failure(
-        what: "cannot use \(path)", why: "it does not tell its version (\(result.lastWords))", next: "check that it is \(kind) and runs on this machine")
+        what: "cannot use \(path)", why: "it does not tell its version (\(result.lastWords))",
+        next: "check that it is \(kind) and runs on this machine")
     }
     self.version = version
   }
@@ -68,7 +69,8 @@ public struct EtcdTools {
   public func findRestoreTool(for version: EtcdVersion) throws(Failure) -> EtcdTool {
     // `etcdctl snapshot restore` is gone in 3.6.
     let kinds: [EtcdTool.Kind] = version < EtcdVersion(3, 6) ? [.etcdutl, .etcdctl] : [.etcdutl]
-    return try find(kinds, for: version, given: restoreTool, use: "a tool that restores snapshots of etcd \(version.family)", key: "etcd.restore-tool")
+    return try find(
+      kinds, for: version, given: restoreTool, use: "a tool that restores snapshots of etcd \(version.family)", key: "etcd.restore-tool")
   }
 
   /// The server that the drill boots.

@@ -93,7 +93,8 @@ final class GRPCChannel {
     switch result {
     case .success(let answered): response = answered
     case .failure(let failure):
-      guard let fault = client.fault else { throw failure }
+      guard var fault = client.fault else { throw failure }
+      if fault == .cut && !frames.hasBegun { fault = handshakeFault() ?? fault }
       throw EtcdFailures.transport(endpoint, method: method, fault: fault, failure)
     }
     guard response.status == 200, response["content-type"]?.hasPrefix("application/grpc") == true else {
@@ -113,6 +114,22 @@ final class GRPCChannel {
   }
 }
 
+extension GRPCChannel {
+  /// What a plain handshake says, where a call was cut before its answer began.
+  private func handshakeFault() -> HTTPFault? {
+    guard endpoint.url.hasPrefix("https:"), let probe = try? HTTPClient() else { return nil }
+    var request = HTTPRequest("GET", endpoint.url + "/version")
+    request.version = .http1
+    request.tls = endpoint.tls
+    request.atMostTLS12 = true
+    request.timeout = .seconds(5)
+    request.usesProxy = false
+    request.unixSocket = endpoint.unixSocket
+    _ = try? probe.send(request, limit: 1 << 20)
+    return probe.fault == .clientRejected ? .clientRejected : nil
+  }
+}
+
 /// gRPC's messages in a stream of bytes: a byte for compression, four for the length, the message.
 struct GRPCFrames {
   enum Malformed: Error {
@@ -122,6 +139,7 @@ struct GRPCFrames {
 
   private let limit: Int
   private var pending: [UInt8] = []
+  private(set) var hasBegun = false
 
   init(limit: Int) { self.limit = limit }
 
@@ -134,6 +152,7 @@ struct GRPCFrames {
 
   mutating func take(_ bytes: UnsafeRawBufferPointer, each: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Malformed) {
     var rest = bytes[...]
+    hasBegun = true
     while true {
       if pending.isEmpty {
         // Whole messages are handed over where they lie.

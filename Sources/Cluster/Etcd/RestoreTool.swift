@@ -23,7 +23,8 @@ public struct RestoreMembership: Sendable, Equatable {
     }
     guard let own = members.first(where: { $0.name == name }), !own.peerURLs.isEmpty else {
       throw wrong(
-        "the snapshot's members are \(members.map(\.name).joined(separator: ", "))", "check --name in etcd's manifest, or choose the bundle of this node")
+        "the snapshot's members are \(members.map(\.name).joined(separator: ", "))",
+        "check --name in etcd's manifest, or choose the bundle of this node")
     }
     self.name = name
     peerURLs = own.peerURLs

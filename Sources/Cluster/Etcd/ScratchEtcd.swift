@@ -10,7 +10,9 @@ struct ScratchEtcd {
   private let directory: String
 
   /// Boots it and waits until it answers a linearizable read. A member of several starts as the only one, of the copy.
-  static func boot(_ server: EtcdTool, _ plan: StagingPlan, _ membership: RestoreMembership, stop: StopSignal?) throws(Failure) -> ScratchEtcd {
+  static func boot(_ server: EtcdTool, _ plan: StagingPlan, _ membership: RestoreMembership, stop: StopSignal?) throws(Failure)
+    -> ScratchEtcd
+  {
     let directory = plan.scratch
     let data = directory + "/data"
     let size = try Files.sizeOfTree(data)
@@ -53,7 +55,8 @@ struct ScratchEtcd {
     var last = "it does not answer"
     while monotonicNow() < end {
       guard process.isAlive else {
-        throw Failure(.verification, what: what, why: "etcd ended: \(process.lastWords)", next: "the snapshot does not restore: take another")
+        throw Failure(
+          .verification, what: what, why: "etcd ended: \(process.lastWords)", next: "the snapshot does not restore: take another")
       }
       do throws(Failure) {
         _ = try client.catchUp()
@@ -63,7 +66,8 @@ struct ScratchEtcd {
         throw Failure(.interrupted, what: what, why: "it was stopped", next: "run `kguard resume` to go on")
       }
     }
-    throw Failure(.verification, what: what, why: "it is not healthy after \(limit.forPeople): \(last)", next: "look at its disk and its log")
+    throw Failure(
+      .verification, what: what, why: "it is not healthy after \(limit.forPeople): \(last)", next: "look at its disk and its log")
   }
 
   func stop() { process.stop() }

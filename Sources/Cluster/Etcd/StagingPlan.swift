@@ -49,7 +49,8 @@ public struct StagingPlan: Sendable, Equatable {
         guard !isMount else {
           throw Failure(
             .preflightRefused, what: "cannot stage a restore for \(dataDirectory)",
-            why: "it is a mount point, and the write-ahead log lies in a directory of its own in it", next: "move the log out of the data directory")
+            why: "it is a mount point, and the write-ahead log lies in a directory of its own in it",
+            next: "move the log out of the data directory")
         }
         stagedWAL = staged + wal.dropFirst(live.count)
       } else {

@@ -45,7 +45,8 @@ public struct StaticPodManifest: Sendable, Equatable {
       node = try Node.load(String(decoding: bytes, as: UTF8.self), file: path)
     } catch {
       throw Failure(
-        .usage, what: "cannot read the manifest \(path)", why: "line \(error.position.line), column \(error.position.column): \(error.message)",
+        .usage, what: "cannot read the manifest \(path)",
+        why: "line \(error.position.line), column \(error.position.column): \(error.message)",
         next: "correct that line; kubelet may still run an older version of it")
     }
     return try StaticPodManifest(node, path: path, program: program)
@@ -65,7 +66,9 @@ public struct StaticPodManifest: Sendable, Equatable {
     guard let chosen else { throw wrong("none of its \(containers.count) containers is called \(wanted)") }
     let words = Self.words(chosen)
     if ["sh", "bash", "ash"].contains(Files.name(of: words.first ?? "")) {
-      throw wrong("the command of \(wanted) is a line for a shell, whose flags cannot be read", "write the command as a list, or name what kguard needs in the configuration")
+      throw wrong(
+        "the command of \(wanted) is a line for a shell, whose flags cannot be read",
+        "write the command as a list, or name what kguard needs in the configuration")
     }
 
     self.path = path
