@@ -67,6 +67,24 @@ public struct OffsiteTarget: Sendable, Equatable {
   public let options: [TargetOption: String]
   public let position: Position
 
+  init(url: String, isRequired: Bool, options: [TargetOption: String], position: Position) {
+    self.url = url
+    self.isRequired = isRequired
+    self.options = options
+    self.position = position
+  }
+
+  /// A target that is named on the command line, looked at as one in the configuration is.
+  public init(parsing url: String) throws(Failure) {
+    let position = Position(line: 1, column: 1)
+    var problems = Problems(file: "target", text: url)
+    Shape.text(.url).check(Node(.scalar(url, isPlain: false), at: position), "it", &problems)
+    if let mistake = problems.mistakes.first {
+      throw Failure(.usage, what: "cannot use the off-site target", why: mistake.message, next: "correct the URL")
+    }
+    self.init(url: url, isRequired: true, options: [:], position: position)
+  }
+
   public subscript(option: TargetOption) -> String? { options[option] }
 
   /// `part-size` in bytes.

@@ -12,9 +12,9 @@ extension Configuration {
     let problems = Problems(file: file, text: text)
     let root: Node
     do throws(Mistake) {
-      root = try Node.load(text, file: file)
+      root = try problems.tree(text)
     } catch {
-      throw PlaybookProblems(mistakes: [problems.hint(for: error)], subject: "configuration")
+      throw PlaybookProblems(mistakes: [error], subject: "configuration")
     }
     var reader = ConfigurationReader(problems: problems, root: root)
     shape.check(root, "the configuration", &reader.problems)

@@ -13,7 +13,7 @@ public struct PlaybookLibrary: Sendable {
 
   /// The text of a playbook, and what to call its file in messages. A `/` or an ending says that the name is a path.
   public func find(_ name: String) throws(Failure) -> (text: String, file: String) {
-    if name.contains("/") || name.hasSuffix(".yaml") || name.hasSuffix(".yml") {
+    if Self.isPath(name) {
       if let text = try Self.text(name) { return (text, name) }
       throw Failure(.usage, what: "cannot read the playbook \(name)", why: "there is no such file", next: "correct the path")
     }
@@ -45,7 +45,18 @@ public struct PlaybookLibrary: Sendable {
 
   private func read(_ name: String, _ catalogue: Catalogue) throws(Failure) -> Playbook {
     let (text, file) = try find(name)
-    do throws(PlaybookProblems) { return try Playbook.load(text: text, file: file, catalogue: catalogue) } catch { throw error.failure }
+    let playbook: Playbook
+    do throws(PlaybookProblems) {
+      playbook = try Playbook.load(text: text, file: file, catalogue: catalogue)
+    } catch {
+      throw error.failure
+    }
+    guard Self.isPath(name) || playbook.name == name else {
+      throw Failure(
+        .usage, what: "cannot use the playbook `\(name)`", why: "\(file) says that its name is `\(playbook.name)`",
+        next: "give the file the name of its playbook")
+    }
+    return playbook
   }
 
   /// All playbooks by name, sorted; a file of the machine hides the built-in one of its name. `origin` is its path, or `built-in`.
@@ -65,6 +76,8 @@ public struct PlaybookLibrary: Sendable {
     }
     return found.sorted { $0.name < $1.name }
   }
+
+  private static func isPath(_ name: String) -> Bool { name.contains("/") || name.hasSuffix(".yaml") || name.hasSuffix(".yml") }
 
   private static func text(_ path: String) throws(Failure) -> String? { try Files.textIfPresent(path, limit: 4 << 20) }
 

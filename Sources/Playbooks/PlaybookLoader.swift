@@ -7,9 +7,9 @@ extension Playbook {
     var problems = Problems(file: file, text: text)
     let root: Node
     do throws(Mistake) {
-      root = try Node.load(text, file: file)
+      root = try problems.tree(text)
     } catch {
-      throw PlaybookProblems(mistakes: [problems.hint(for: error)], subject: "playbook")
+      throw PlaybookProblems(mistakes: [error], subject: "playbook")
     }
     shape.check(root, "the playbook", &problems)
     var reader = PlaybookReader(problems: problems, catalogue: catalogue, root: root)
@@ -29,13 +29,13 @@ struct PlaybookReader {
   var problems: Problems
   let catalogue: Catalogue
   let root: Node
-  let stepIDs: [String]
+  let stepIDs: Set<String>
 
   init(problems: Problems, catalogue: Catalogue, root: Node) {
     self.problems = problems
     self.catalogue = catalogue
     self.root = root
-    self.stepIDs = (root["steps"]?.list ?? []).compactMap { $0["id"]?.text }
+    self.stepIDs = Set((root["steps"]?.list ?? []).compactMap { $0["id"]?.text })
   }
 
   mutating func readInputs() -> [Input] {
@@ -68,20 +68,22 @@ struct PlaybookReader {
   mutating func readSteps() -> [Step] {
     var steps: [Step] = []
     var seen: [String: Int] = [:]
+    var earlier: Set<String> = []
     for node in root["steps"]?.list ?? [] where node.entries != nil {
       let id = node["id"]?.text ?? ""
-      steps.append(readStep(node, id, earlier: Array(seen.keys)))
+      steps.append(readStep(node, id, earlier: earlier))
       guard let idNode = node["id"], !id.isEmpty else { continue }
       if let line = seen[id] {
         problems.add(idNode.position, "the id `\(id)` comes a second time; the first is in line \(line)")
       } else {
         seen[id] = idNode.position.line
+        earlier.insert(id)
       }
     }
     return steps
   }
 
-  private mutating func readStep(_ node: Node, _ id: String, earlier: [String]) -> Step {
+  private mutating func readStep(_ node: Node, _ id: String, earlier: Set<String>) -> Step {
     let work = readWork(node, earlier)
     let isOwn = node["action"] == nil
     if isOwn {
@@ -98,7 +100,13 @@ struct PlaybookReader {
       environment: readBindings(node["env"], earlier), when: readCondition(node["when"], earlier),
       timeout: node["timeout"]?.text.flatMap { Duration(text: $0) }, retries: readRetries(node["retries"]),
       onFailure: node["on-failure"]?.text.flatMap(Step.OnFailure.init) ?? .stop, check: readArguments(node["check"], earlier),
-      undo: readArguments(node["undo"], earlier + [id]), position: node.position)
+      undo: readUndo(node["undo"], id, earlier), position: node.position)
+  }
+
+  /// An undo can name what its own step has done, too.
+  private mutating func readUndo(_ node: Node?, _ id: String, _ earlier: Set<String>) -> [Template]? {
+    guard let node else { return nil }
+    return readArguments(node, earlier.union([id]))
   }
 
   private mutating func misplaced(_ key: String, _ step: Node, _ why: String) {
@@ -106,7 +114,7 @@ struct PlaybookReader {
     problems.add(entry.position, "`\(key)` \(why)")
   }
 
-  private mutating func readWork(_ node: Node, _ earlier: [String]) -> Step.Work? {
+  private mutating func readWork(_ node: Node, _ earlier: Set<String>) -> Step.Work? {
     let kinds = (node.entries ?? []).filter { ["action", "run", "shell"].contains($0.key) }
     if kinds.isEmpty { problems.add(node.position, "the step says nothing to do; it needs one of `action`, `run` and `shell`") }
     for extra in kinds.dropFirst() {
@@ -134,7 +142,7 @@ struct PlaybookReader {
     }
   }
 
-  private mutating func readArguments(_ node: Node?, _ earlier: [String]) -> [Template]? {
+  private mutating func readArguments(_ node: Node?, _ earlier: Set<String>) -> [Template]? {
     guard let list = node?.list else { return nil }
     let templates = list.map { readTemplate($0, earlier) }
     if let first = list.first, first.text != nil, templates.first?.literal == "" {
@@ -143,17 +151,17 @@ struct PlaybookReader {
     return templates
   }
 
-  private mutating func readBindings(_ node: Node?, _ earlier: [String]) -> [(name: String, value: Template)] {
+  private mutating func readBindings(_ node: Node?, _ earlier: Set<String>) -> [(name: String, value: Template)] {
     (node?.entries ?? []).map { ($0.key, readTemplate($0.value, earlier)) }
   }
 
-  private mutating func readTemplate(_ node: Node, _ earlier: [String]) -> Template {
+  private mutating func readTemplate(_ node: Node, _ earlier: Set<String>) -> Template {
     let template = Template.read(problems.located(node), &problems)
     for reference in template.references { check(reference, earlier) }
     return template
   }
 
-  private mutating func readCondition(_ node: Node?, _ earlier: [String]) -> Condition? {
+  private mutating func readCondition(_ node: Node?, _ earlier: Set<String>) -> Condition? {
     guard let node, node.text != nil, let condition = Condition.read(problems.located(node), &problems) else { return nil }
     for reference in condition.references { check(reference, earlier) }
     return condition

@@ -3,7 +3,7 @@ internal import YAML
 
 extension PlaybookReader {
   /// The reference's value can be there when the step runs.
-  mutating func check(_ reference: Reference, _ earlier: [String]) {
+  mutating func check(_ reference: Reference, _ earlier: Set<String>) {
     guard reference.path.count > 1 else { return }
     let name = reference.path[1]
     switch reference.root {
@@ -96,25 +96,25 @@ extension PlaybookReader {
 
   /// Steps that an action relies on stand before it and cannot be passed by.
   mutating func checkGuards(_ steps: [Step]) {
+    let places = Dictionary(grouping: steps.indices, by: { steps[$0].action ?? "" })
+    var firm: Set<String> = []
+    var passable: [String: Step] = [:]
     for (index, step) in steps.enumerated() {
-      guard let path = step.action, let signature = catalogue[path] else { continue }
-      let before = steps[..<index]
-      for needed in signature.requiresBefore {
-        let candidates = before.filter { $0.action == needed }
-        if candidates.contains(where: { $0.when == nil && $0.onFailure != .continue }) { continue }
-        problems.add(step.position, "`\(path)` must come after `\(needed)`" + advice(needed, candidates.last, steps[index...]))
+      guard let path = step.action else { continue }
+      for needed in catalogue[path]?.requiresBefore ?? [] where !firm.contains(needed) {
+        let later = places[needed]?.first { $0 > index }.map { steps[$0] }
+        problems.add(step.position, "`\(path)` must come after `\(needed)`" + advice(needed, passable: passable[needed], later: later))
       }
+      if step.when == nil && step.onFailure != .continue { firm.insert(path) } else { passable[path] = step }
     }
   }
 
-  private func advice(_ needed: String, _ passable: Step?, _ rest: ArraySlice<Step>) -> String {
+  private func advice(_ needed: String, passable: Step?, later: Step?) -> String {
     if let passable {
       let why = passable.when != nil ? "`when`" : "`on-failure: continue`"
       return "; the step `\(passable.id)` in line \(passable.position.line) can be passed by: remove its \(why)"
     }
-    if let later = rest.first(where: { $0.action == needed }) {
-      return "; move the step `\(later.id)` from line \(later.position.line) above this one"
-    }
+    if let later { return "; move the step `\(later.id)` from line \(later.position.line) above this one" }
     let id = needed.split(separator: "/").last.map(String.init) ?? needed
     return "; add above this step: `- {id: \(id), action: \(needed)}`"
   }

@@ -29,6 +29,17 @@ struct Problems {
     self.lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map(Array.init)
   }
 
+  /// Larger files are refused, which bounds the time that checking takes.
+  static let maximumSize = 256 << 10
+
+  /// The text as a tree.
+  func tree(_ text: String) throws(Mistake) -> Node {
+    guard text.utf8.count <= Self.maximumSize else {
+      throw Mistake(file: file, position: Position(line: 1, column: 1), message: "the file is larger than 256 KiB")
+    }
+    do throws(Mistake) { return try Node.load(text, file: file) } catch { throw hint(for: error) }
+  }
+
   mutating func add(_ position: Position, _ message: String) {
     mistakes.append(Mistake(file: file, position: position, message: message))
   }
@@ -50,7 +61,7 @@ struct Problems {
   }
 
   /// What libyaml says about a `${` in `{…}`, a `!` or a tab is put in the operator's words.
-  func hint(for mistake: Mistake) -> Mistake {
+  private func hint(for mistake: Mistake) -> Mistake {
     let line = mistake.position.line - 1, column = mistake.position.column - 1
     guard lines.indices.contains(line), lines[line].indices.contains(column) else { return mistake }
     let before = String(String.UnicodeScalarView(lines[line][..<column]))

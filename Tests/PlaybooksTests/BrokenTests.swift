@@ -17,7 +17,7 @@ struct Broken: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct `Mistakes` {
-  @Test(arguments: brokenPlaybooks)
+  @Test(arguments: brokenDocuments + brokenSteps + brokenReferences + brokenConditions)
   func `a broken playbook is answered with all its mistakes`(broken: Broken) {
     do throws(PlaybookProblems) {
       _ = try Playbook.load(text: broken.text, file: "p.yaml", catalogue: catalogue)
@@ -47,6 +47,29 @@ struct Broken: Sendable, CustomTestStringConvertible {
       #expect(error.failure.what == "the playbook p.yaml has a mistake")
       #expect(error.failure.next == "correct it; `kguard playbook check` looks again")
     }
+  }
+
+  @Test func `a large file is refused before it is read`() {
+    let text = "name: p\nsteps:\n" + String(repeating: "  - {id: a, action: kubeadm/apply}\n", count: 10_000)
+    do throws(PlaybookProblems) {
+      _ = try Playbook.load(text: text, file: "p.yaml", catalogue: catalogue)
+    } catch {
+      #expect(error.failure.why == "p.yaml:1:1: the file is larger than 256 KiB")
+    }
+  }
+
+  @Test func `a file as large as may be is read in good time`() {
+    let text = "name: p\nsteps:\n" + String(repeating: "  - {id: a, action: kubeadm/apply}\n", count: 7_000)
+    do throws(PlaybookProblems) {
+      _ = try Playbook.load(text: text, file: "p.yaml", catalogue: catalogue)
+    } catch {
+      #expect(error.mistakes.count == 7_000 * 5 - 1)
+    }
+  }
+
+  @Test func `a large playbook is loaded in good time`() throws {
+    let steps = (0..<5000).map { "  - {id: s\($0), run: [x, \"${run.id}\"], undo: [y]}\n" }.joined()
+    #expect(try Playbook.load(text: "name: p\nsteps:\n" + steps, file: "p.yaml", catalogue: catalogue).steps.count == 5000)
   }
 
   @Test func `of very many mistakes a hundred are shown`() {

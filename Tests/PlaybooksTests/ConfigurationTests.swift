@@ -102,6 +102,14 @@ let wholeConfiguration = """
     #expect(Configuration().json["encryption"] == .null)
   }
 
+  @Test func `a target on the command line is looked at as well`() throws {
+    #expect(try OffsiteTarget(parsing: "backup@host:kguard").scheme == "ssh")
+    for wrong in ["", "ftp://host/x", "https://bob:hunter2@host/x", "-oProxyCommand=x@host:y"] {
+      let failure = #expect(throws: Failure.self) { try OffsiteTarget(parsing: wrong) }
+      #expect(failure?.why.contains("hunter2") == false)
+    }
+  }
+
   @Test func `a webhook is not in what playbooks see`() throws {
     #expect(try !Configuration.load(text: wholeConfiguration, file: "c").json.text().contains("hooks.example"))
   }

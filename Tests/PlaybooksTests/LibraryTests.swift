@@ -60,6 +60,22 @@ import Testing
     #expect(failure?.why.hasSuffix("; did you mean `back`?") == true)
   }
 
+  @Test func `a file bears the name of its playbook`() throws {
+    try write("mine.yaml", "name: yours\nsteps:\n  - {id: a, action: bundle/verify}\n")
+    let failure = #expect(throws: Failure.self) { try library.load("mine", catalogue: catalogue) }
+    #expect(failure?.why == "\(machine.locate("/etc/kguard/playbooks/mine.yaml")) says that its name is `yours`")
+    #expect(try library.load(machine.locate("/etc/kguard/playbooks/mine.yaml"), catalogue: catalogue).name == "yours")
+  }
+
+  @Test func `every file of the playbooks is built in`() throws {
+    let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    let names = try Files.list(root + "/playbooks").map { String($0.dropLast(5)) }
+    #expect(try library.list().map(\.name) == names)
+    for name in names {
+      #expect(try library.find(name).text == String(decoding: Files.read(root + "/playbooks/\(name).yaml"), as: UTF8.self))
+    }
+  }
+
   @Test func `an unknown name gets the nearest`() throws {
     let failure = #expect(throws: Failure.self) { try library.find("upgade") }
     #expect(failure?.why == "it is neither built in nor in \(machine.locate("/etc/kguard/playbooks")); did you mean `upgrade`?")
