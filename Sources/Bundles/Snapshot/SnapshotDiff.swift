@@ -33,7 +33,7 @@ public func diff(
   _ earlier: SnapshotReader, _ later: SnapshotReader, stop: StopSignal? = nil,
   _ body: (ObjectChange) throws(Failure) -> Void
 ) throws(Failure) -> DiffSummary {
-  try diff(earlier, later, tableSlots: LiveTable.usualSlots, stop: stop, body)
+  try diff(earlier, later, tableSlots: LiveTable.usualSlots / 2, stop: stop, body)
 }
 
 func diff(
