@@ -62,9 +62,9 @@ func verifySnapshot(
     if case .failure(let damage) = content { why += "; " + damage.why }
     throw damaged(path, why)
   }
-  var report = try content.get()
   // bbolt would go on with the other one; whether a transaction is lost nobody can tell.
   if let damage = bolt.damagedMeta { throw damaged(path, damage) }
+  var report = try content.get()
   report.sha256 = whole
   report.trailer = bolt.hasTrailer ? .valid : .none
   if let live = work?.total {
