@@ -92,7 +92,7 @@ public final class BlockQueue: Sendable {
   }
 }
 
-/// Fills blocks with bytes that come in any sizes. Used on one thread.
+/// Fills blocks with bytes that come in any sizes. The last block is passed on by `finish` only. Used on one thread.
 public struct BlockFiller: ~Copyable {
   private let queue: BlockQueue
   private var current: [UInt8] = []
@@ -103,6 +103,7 @@ public struct BlockFiller: ~Copyable {
   public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     var rest = bytes
     while !rest.isEmpty {
+      if hasCurrent && current.count == queue.blockSize { try pass() }
       if !hasCurrent {
         current = try queue.empty()
         hasCurrent = true
@@ -110,7 +111,6 @@ public struct BlockFiller: ~Copyable {
       let count = min(rest.count, queue.blockSize - current.count)
       current.append(contentsOf: rest.prefix(count))
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-      if current.count == queue.blockSize { try pass() }
     }
   }
 

@@ -6,6 +6,8 @@ internal import Model
 /// This file is the only one that turns libcurl's codes into a `Failure`.
 final class CurlHandle {
   let raw: UnsafeMutableRawPointer
+  /// What the last transfer came to, for callers whose protocol has more to say about it.
+  private(set) var lastCode = CURLE_OK
 
   private static let initialised: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
@@ -68,6 +70,7 @@ final class CurlHandle {
       defer { _ = kg_set_pointer(raw, CURLOPT_ERRORBUFFER, nil) }
       return withExtendedLifetime(exchange) { curl_easy_perform(raw) }
     }
+    lastCode = code
     if let failure = exchange.failure { throw failure }
     if exchange.wasStopped {
       throw Failure(.interrupted, what: what, why: "it was stopped", next: "run `kguard resume` to go on")

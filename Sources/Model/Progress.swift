@@ -1,7 +1,7 @@
-/// How far a long operation has come.
+/// How far a long piece of work has come, in bytes.
 public struct Progress: Sendable, Equatable {
   public var done: Int64
-  /// Nil where nobody knows yet.
+  /// Nil where nobody knows.
   public var total: Int64?
 
   public init(done: Int64, total: Int64?) {

@@ -136,21 +136,11 @@ final class StoreTestDirectory: Sendable {
     return path + "/" + name
   }
 
-  /// A file that does not compress, the same for the same seed.
-  func noise(_ name: String, _ size: Int, seed: UInt64 = 1) throws -> (path: String, bytes: [UInt8], sha256: Digest) {
-    let bytes = noiseBytes(size, seed: seed)
+  /// A file that does not compress.
+  func noise(_ name: String, _ size: Int) throws -> (path: String, bytes: [UInt8], sha256: Digest) {
+    let bytes = randomBytes(size)
     try Files.replace(path + "/" + name, with: bytes)
     return (path + "/" + name, bytes, sha256(bytes))
-  }
-}
-
-func noiseBytes(_ size: Int, seed: UInt64) -> [UInt8] {
-  var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
-  return (0..<size).map { _ in
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return UInt8(truncatingIfNeeded: state >> 32)
   }
 }
 
