@@ -153,4 +153,29 @@ struct SecureServer {
     #expect(throws: Failure.self) { try store.put("a", .bytes(randomBytes(3 << 20)), Transfer()) }
     #expect(try Files.list(mount).isEmpty)
   }
+
+  @Test(arguments: ["sftp", "scp"]) func `a connection that is cut in the middle is made anew`(scheme: String) throws {
+    let python = try #require(TestTools.systemPython)
+    let file = try directory.noise("file", 9 << 20)
+    let source = UploadSource.file(file.path, size: 9 << 20, sha256: file.sha256)
+    for (cuts, passes) in [(2, true), (99, false)] {
+      let proxy = try TestServer.announcing(
+        [python, TestTools.servers + "/cutting_proxy.py", "\(server.port)", "\(5 << 20)", "\(cuts)"], in: directory)
+      let known = try server.knownHosts(as: "[127.0.0.1]:\(proxy.port)")
+      let store = try StoreFactory.open(
+        StoreTarget(
+          "\(scheme)://root@127.0.0.1:\(proxy.port)\(directory.make("store\(cuts)"))", options: server.options(knownHosts: known)),
+        StoreContext(
+          machine: LocalMachine(), scratch: directory.path + "/scratch", retry: RetryPolicy(attempts: 4, base: .milliseconds(5)),
+          environment: { _ in nil }))
+      if passes {
+        _ = try store.ensure("file", source)
+        #expect(try Files.read(directory.path + "/store\(cuts)/file") == file.bytes)
+      } else {
+        let failure = #expect(throws: Failure.self) { try store.ensure("file", source) }
+        #expect(failure?.isTransient == true)
+        if scheme == "sftp" { #expect(try !Files.exists(directory.path + "/store\(cuts)/file")) }
+      }
+    }
+  }
 }
