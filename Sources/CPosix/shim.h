@@ -37,3 +37,6 @@ static inline int kg_exit_code(int status) { return WEXITSTATUS(status); }
 static inline int kg_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
 static inline unsigned kg_major(uint64_t dev) { return major(dev); }
 static inline unsigned kg_minor(uint64_t dev) { return minor(dev); }
+// FICLONE of <linux/fs.h>, which clashes with <sys/mount.h>.
+static inline int kg_clone(int to, int from) { return ioctl(to, 0x40049409, from); }
+extern ssize_t copy_file_range(int, off_t *, int, off_t *, size_t, unsigned);

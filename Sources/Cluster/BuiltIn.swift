@@ -1,0 +1,2 @@
+public import Engine
+public enum BuiltIn { public static let actions: [any Action.Type] = [] }
