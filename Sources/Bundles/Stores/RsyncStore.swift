@@ -27,12 +27,7 @@ struct RsyncStore: Store {
       made = try source.run { (_) throws(Failure) in try transfer.check("cannot send \(name) to \(url)") }
       if symlink(path, staged) != 0 { throw systemFailure(errno, "cannot make the link \(staged)") }
     } else {
-      let file = try OpenFile(staged, O_WRONLY | O_CREAT | O_EXCL)
-      made = try source.run { (bytes) throws(Failure) in
-        try transfer.check("cannot send \(name) to \(url)")
-        try file.write(bytes)
-      }
-      try file.close()
+      made = try write(source, to: staged, transfer)
     }
     // Without -I a file of the same size and time would be taken for the same; -R makes the directory above.
     _ = try run(

@@ -15,12 +15,27 @@ struct Spool: ~Copyable {
 
   /// Writes the source's bytes into it; what comes back sends them from there.
   func fill(_ source: UploadSource, _ transfer: Transfer) throws(Failure) -> UploadSource {
-    let file = try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)
-    let (size, digest) = try source.run { (bytes) throws(Failure) in
-      try transfer.check("cannot prepare the data for sending")
-      try file.write(bytes)
-    }
-    try file.close()
+    let (size, digest) = try write(source, to: path, transfer)
     return .file(path, size: size, sha256: digest)
   }
+}
+
+/// Writes the source's bytes into a new file.
+func write(_ source: UploadSource, to path: String, _ transfer: Transfer) throws(Failure) -> (size: Int64, sha256: Digest) {
+  let file = NewFile(try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL))
+  let made = try source.run { (bytes) throws(Failure) in
+    try transfer.check("cannot prepare the data for sending")
+    try file.write(bytes)
+  }
+  try file.close()
+  return made
+}
+
+/// The file, for the closure that writes it and the function that closes it.
+private final class NewFile {
+  private var file: OpenFile?
+
+  init(_ file: consuming OpenFile) { self.file = consume file }
+  func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) { try file?.write(bytes) }
+  func close() throws(Failure) { try file.take()?.close() }
 }

@@ -4,7 +4,7 @@ public import Model
 
 /// Where the bytes of an upload come from. They can be made again from the start, so that an upload can be tried again.
 public struct UploadSource {
-  public typealias Producer = (_ sink: ByteSink) throws(Failure) -> Void
+  public typealias Producer = (_ sink: @escaping ByteSink) throws(Failure) -> Void
 
   /// Exact where it is known beforehand.
   public let size: Int64?
@@ -36,7 +36,7 @@ public struct UploadSource {
   }
 
   /// Makes the bytes once, counts and hashes them, and refuses them at the end where they are not what was promised.
-  func run(into sink: ByteSink) throws(Failure) -> (size: Int64, sha256: Digest) {
+  func run(into sink: @escaping ByteSink) throws(Failure) -> (size: Int64, sha256: Digest) {
     let running = RunningDigest()
     try produce { (bytes) throws(Failure) in
       running.update(bytes)
@@ -107,7 +107,7 @@ func overlapped<T: Sendable>(
   }
   var made: (size: Int64, sha256: Digest)?
   do throws(Failure) {
-    var filler = BlockFiller(queue)
+    let filler = BlockFiller(queue)
     var done: Int64 = 0
     let run = try source.run { (bytes) throws(Failure) in
       try transfer.check("cannot send the data")
