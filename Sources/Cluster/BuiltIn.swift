@@ -1,2 +1,7 @@
 public import Engine
-public enum BuiltIn { public static let actions: [any Action.Type] = [] }
+
+public enum BuiltIn {
+  public static let actions: [any Action.Type] = [
+    ClusterBaseline.self, KubeadmPlan.self, ImagesPull.self, KubeadmApply.self, KubeletRestart.self, ClusterVerify.self,
+  ]
+}
