@@ -15,7 +15,8 @@ enum PlaybookCommands {
         name: "list", summary: "list the playbooks and the actions that they can use",
         run: { (invocation) throws(Failure) in try list(try Session(invocation)) }),
       CommandSpec(
-        name: "show", summary: "print a playbook", arguments: [file], examples: [.init("kguard playbook show upgrade", "the built-in upgrade")],
+        name: "show", summary: "print a playbook", arguments: [file],
+        examples: [.init("kguard playbook show upgrade", "the built-in upgrade")],
         run: { (invocation) throws(Failure) in
           let session = try Session(invocation)
           session.print(try session.library().find(name(invocation)).text)

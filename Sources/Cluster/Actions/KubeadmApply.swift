@@ -8,7 +8,7 @@ internal import Playbooks
 struct KubeadmApply: Action {
   static let signature = ActionSignature(
     "kubeadm/apply", summary: "upgrade the control plane of this node", inputs: [.version("the version to upgrade to")],
-    requiresBefore: [])
+    requiresBefore: ["bundle/verify", "etcd/drill", "bundle/copy"])
   static let changesCluster = true
   static let stopping = Stopping.waits
 
