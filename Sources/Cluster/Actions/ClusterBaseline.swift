@@ -16,7 +16,7 @@ struct ClusterBaseline: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
-    let baseline = try Baseline.read(context.machine, try context.settings(), stop: context.stop)
+    let baseline = try Baseline.read(context.machine, try context.settings, stop: context.stop)
     try failpoint("cluster-baseline/save.before")
     try baseline.save(context.state, context.run)
     try failpoint("cluster-baseline/save.after")

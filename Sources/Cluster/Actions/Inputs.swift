@@ -26,9 +26,6 @@ extension ActionInput {
 }
 
 extension StepContext {
-  /// The configuration that the run was begun with.
-  func settings() throws(Failure) -> Configuration { try Configuration(recorded: configuration) }
-
   /// The log of this attempt's command; only its end where it is long.
   func output() -> String {
     let path = state.log(of: run, step: step, attempt: attempt)
