@@ -1,2 +1,8 @@
 public import Engine
-public enum BuiltIn { public static let actions: [any Action.Type] = [] }
+
+/// Every built-in action of a node and its cluster.
+public enum BuiltIn {
+  public static let actions: [any Action.Type] = [
+    EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self,
+  ]
+}

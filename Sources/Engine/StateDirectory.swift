@@ -15,6 +15,9 @@ public struct StateDirectory: Sendable {
   /// Given up when the disk is full, so that what has happened can still be written down.
   var reserve: String { path + "/reserve" }
 
+  /// Where a bundle lies.
+  public func bundle(_ id: String) -> String { path + "/bundles/" + id }
+
   public func directory(of run: RunID) -> String { path + "/runs/\(run)" }
 
   public func directory(of run: RunID, step: String, attempt: Int) -> String {

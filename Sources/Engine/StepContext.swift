@@ -25,7 +25,7 @@ public final class StepContext {
   private(set) var lostChild = false
 
   let stopping: Stopping
-  let journal: RunJournal
+  public let journal: RunJournal
   let supervisor: Supervisor
   let observer: (any Observer)?
   let engine: Runner

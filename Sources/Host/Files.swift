@@ -123,3 +123,11 @@ extension Files {
     return String(cString: here) + "/" + path
   }
 }
+
+extension Files {
+  /// Removes a directory that kguard made, if nothing of anybody else is in it.
+  public static func removeOwnEmptyDirectory(_ path: String) throws(Failure) {
+    if rmdir(path) != 0 && errno != ENOENT { throw systemFailure(errno, "cannot remove \(path)") }
+    try syncDirectory(directory(of: path))
+  }
+}

@@ -69,13 +69,6 @@ public final class MappedFile: Sendable {
     return UnsafeRawBufferPointer(start: base + offset, count: wanted)
   }
 
-  /// Tells the kernel that a range will be read soon, so that it comes in few large pieces.
-  public func willNeed(at offset: Int, count wanted: Int) {
-    let start = offset & ~4095
-    guard let range = bytes(at: start, count: min(wanted + offset - start, count - start)) else { return }
-    _ = madvise(UnsafeMutableRawPointer(mutating: range.baseAddress), range.count, Int32(MADV_WILLNEED))
-  }
-
   /// Throws where the file is no longer what it was when it was opened.
   public func checkUnchanged() throws(Failure) {
     var raw = stat()

@@ -34,6 +34,15 @@ extension Configuration {
     do throws(PlaybookProblems) { return try load(text: text, file: file) } catch { throw error.failure }
   }
 
+  /// The configuration that a run was begun with, from what its journal keeps; without `notify`, which is not kept.
+  public init(recorded json: JSON) throws(Failure) {
+    do throws(PlaybookProblems) {
+      self = try Self.load(text: json.withoutEmpty.text(pretty: true), file: "the run's configuration")
+    } catch {
+      throw error.failure
+    }
+  }
+
   /// A JSON Schema (draft 2020-12) of the configuration, for editors.
   public static var schema: JSON { shape.document(title: "kguard configuration", description: "What \(usualPath) can say.") }
 }

@@ -82,6 +82,8 @@ extension OffsiteTarget {
   fileprivate var json: JSON {
     var json: JSON = ["url": .string(url), "required": .bool(isRequired)]
     for option in TargetOption.allCases { json[option.rawValue] = JSON(self[option]) }
+    json[TargetOption.parallel.rawValue] = parallel.map { JSON($0) } ?? .null
+    json[TargetOption.pathStyle.rawValue] = usesPathStyle.map { .bool($0) } ?? .null
     return json
   }
 }

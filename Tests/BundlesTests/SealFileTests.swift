@@ -40,7 +40,7 @@ import Testing
   @Test func `a stop leaves no file`() throws {
     let path = try directory.write("plain", [1, 2, 3])
     let stop = StopSignal()
-    stop.ask(.atCheckpoint, reason: "a test")
+    stop.ask(.now, reason: "a test")
     let refusal = failure { () throws(Failure) in
       _ = try Sealer.seal(file: path, to: path + ".zst.age", recipients: [identity.recipient], stop: stop)
     }

@@ -78,7 +78,9 @@ import Testing
     func end() throws -> End {
       let files = try runCaptured(
         "/bin/sh",
-        Command(["sh", "-c", "cd work && for f in *; do test $f = db || { printf '%s: ' $f; cat $f; }; done; sqlite3 db 'select * from t'"], directory: bench.path))
+        Command(
+          ["sh", "-c", "cd work && for f in *; do test $f = db || { printf '%s: ' $f; cat $f; }; done; sqlite3 db 'select * from t'"],
+          directory: bench.path))
       let status = try bench.status()
       var steps: [String: JSON] = [:]
       for step in status["steps"]?.array ?? [] {
@@ -105,7 +107,10 @@ import Testing
     let undisturbed = try #require(Self.undisturbed)
     #expect(undisturbed.end.state == "succeeded")
     #expect(undisturbed.points.count > 60, "\(undisturbed.points)")
-    for kind in ["run/create.before", "run/end.after", "file/start.before", "file/effect.after", "flaky/fail.before", "child/spawn.after", "child/exit.before"] {
+    for kind in [
+      "run/create.before", "run/end.after", "file/start.before", "file/effect.after", "flaky/fail.before", "child/spawn.after",
+      "child/exit.before",
+    ] {
       #expect(undisturbed.points.contains(kind))
     }
   }

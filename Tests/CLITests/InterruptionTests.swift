@@ -48,7 +48,9 @@ import Testing
     _ = Spawn.wait(pid)
     let resumed = try bench.start("resume")
     // It is waiting, and must not have begun the step again.
-    try bench.wait("resume to say that it waits") { (try Files.textIfPresent(bench.path + "/background.log") ?? "").contains("waiting for") }
+    try bench.wait("resume to say that it waits") {
+      (try Files.textIfPresent(bench.path + "/background.log") ?? "").contains("waiting for")
+    }
     _ = try bench.write("go", "")
     #expect(Spawn.wait(resumed).isSuccess)
     try expectSucceededOnce()
@@ -71,7 +73,9 @@ import Testing
     let supervisor = try JSON(parsing: try #require(try Files.textIfPresent(bench.state + "/supervisor.json")))
     kill(Int32(try #require(supervisor.at("process", "pid")?.int)), SIGKILL)
     let resumed = try bench.start("resume")
-    try bench.wait("resume to say that it waits") { (try Files.textIfPresent(bench.path + "/background.log") ?? "").contains("waiting for") }
+    try bench.wait("resume to say that it waits") {
+      (try Files.textIfPresent(bench.path + "/background.log") ?? "").contains("waiting for")
+    }
     #expect(try lines("begun") == 1)
     _ = try bench.write("go", "")
     #expect(Spawn.wait(resumed).isSuccess)
@@ -215,7 +219,10 @@ import Testing
     var before = rusage()
     getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &before)
     let outcome = try runCaptured(
-      "/usr/bin/env", Command(["env", "bash", "-c", "ulimit -v 400000; exec \"$0\" \"$@\"", Bench.binary, "playbook", "run", file, "-v", "--state", bench.state], directory: bench.path),
+      "/usr/bin/env",
+      Command(
+        ["env", "bash", "-c", "ulimit -v 400000; exec \"$0\" \"$@\"", Bench.binary, "playbook", "run", file, "-v", "--state", bench.state],
+        directory: bench.path),
       limit: 1 << 20)
     #expect(outcome.end.isSuccess, "\(outcome.errorText.suffix(300))")
     let run = try bench.status()["run"]?.string ?? ""

@@ -44,7 +44,9 @@ final class Bench: Sendable {
   }
 
   func command(_ arguments: [String], environment: [String: String] = [:]) -> Command {
-    var all = ["LC_ALL": "C.UTF-8", "KGUARD_ROOT": "", "KGUARD_STATE": "", "KGUARD_CONFIG": "", "KGUARD_OUTPUT": "", "BENCH": path, "TZ": "UTC"]
+    var all = [
+      "LC_ALL": "C.UTF-8", "KGUARD_ROOT": "", "KGUARD_STATE": "", "KGUARD_CONFIG": "", "KGUARD_OUTPUT": "", "BENCH": path, "TZ": "UTC",
+    ]
     all.merge(environment) { $1 }
     return Command(["kguard"] + arguments + ["--state", state], environment: all, directory: path)
   }

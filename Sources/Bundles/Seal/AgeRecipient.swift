@@ -11,7 +11,7 @@ public struct AgeRecipient: Sendable, Hashable, CustomStringConvertible {
 
   /// Reads `age1…`, strictly. What looks like a secret key is refused and not repeated.
   public static func parse(_ text: String) throws(Failure) -> AgeRecipient {
-    let secretLike = text.lowercased().contains("age-secret-key-")
+    let secretLike = text.lowercased().contains("secret") || text.lowercased().hasPrefix("age-")
     let what = secretLike ? "cannot use a secret key as a recipient" : "cannot read the recipient `\(text)`"
     func refusal(_ why: String, _ next: String) -> Failure { Failure(.usage, what: what, why: why, next: next) }
     if secretLike {

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Host
 public import Model
 
@@ -27,13 +28,13 @@ public enum IdentityFile {
     } catch {
       try? Files.removeOwn(fresh)
       try? Files.removeOwn(fresh + ".part")
-      throw (try? Files.exists(path)) == true ? taken : error
+      throw (try? Files.exists(path)) == true ? taken : error.within("cannot write the new key to \(path)")
     }
   }
 
   /// The secret keys in a file. One that others may read is refused.
   public static func read(_ path: String) throws(Failure) -> [AgeIdentity] {
-    let file = try OpenFile(path, 0)
+    let file = try OpenFile(path, O_RDONLY)
     let info = try file.info()
     if info.mode & 0o007 != 0 {
       throw Failure(

@@ -30,7 +30,9 @@ extension Opener {
         try source.pour(into: opener.write, progress: progress)
         return try opener.finish()
       } catch {
-        throw error.within("cannot open \(file)")
+        var named = error
+        if named.what == AgeHeader.what { named.what = "cannot open \(file)" }
+        throw named
       }
     }
   }
@@ -92,7 +94,7 @@ public final class SealedReader {
   }
 }
 
-/// A file read once from its start to its end, in blocks, until somebody asks to stop.
+/// A file read once from its start to its end, in blocks, until somebody asks to stop at once.
 private struct Source: ~Copyable {
   static let blockSize = 128 << 10
   private let file: OpenFile
@@ -110,7 +112,7 @@ private struct Source: ~Copyable {
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
-    if let stop, stop.isAsked {
+    if let stop, stop.isNow {
       throw Failure(.interrupted, what: what, why: "it was stopped", next: "run `kguard resume` to go on, or the same command again")
     }
     return try file.read(into: buffer)

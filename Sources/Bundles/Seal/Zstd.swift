@@ -1,4 +1,5 @@
 internal import CZstd
+internal import Glibc
 internal import Host
 internal import Model
 
@@ -33,8 +34,8 @@ final class ZstdCompressor {
   private var output: [UInt8]
   private let sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   private static let what = "cannot compress"
-  /// Each worker holds a few of these; smaller ones compress less well, larger ones cost memory.
-  private static let jobSize: Int32 = 1 << 20
+  /// Smaller ones compress less well and hand over more often, larger ones cost memory: some five of them, and one more a worker.
+  private static let jobSize: Int32 = 2 << 20
 
   /// `workers` are threads beside the caller's, so that compression goes on while the caller hashes, encrypts and sends.
   init(level: Int, workers: Int, sink: @escaping (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
@@ -76,8 +77,11 @@ final class ZstdCompressor {
   private func step(_ input: inout ZSTD_inBuffer, _ how: ZSTD_EndDirective) throws(Failure) -> Int {
     try output.withMutableBytes { (raw) throws(Failure) in
       var out = ZSTD_outBuffer(dst: raw.baseAddress, size: raw.count, pos: 0)
+      let before = input.pos
       let left = ZSTD_compressStream2(context, &out, &input, how)
       try Zstd.check(left, Self.what)
+      // A worker that has given its result but not yet come to rest: libzstd does not wait for it.
+      if out.pos == 0 && input.pos == before && left != 0 { sched_yield() }
       if out.pos > 0 { try sink(UnsafeRawBufferPointer(rebasing: raw[..<out.pos])) }
       return left
     }
@@ -91,7 +95,7 @@ final class ZstdDecompressor {
   private let sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   /// What libzstd wants to see before the frame ends: 0 between frames; nil before the first.
   private var wanted: Int?
-  private static let what = "cannot decompress the sealed file"
+  private static let what = AgeHeader.what
 
   init(sink: @escaping (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
     guard let context = ZSTD_createDCtx() else {

@@ -22,7 +22,8 @@ enum LogsCommand {
       let ids = try journal.steps(run.id).map(\.id)
       if let wanted, !ids.contains(wanted) {
         throw Failure(
-          .usage, what: "run \(run.id) has no step `\(wanted)`", why: "its steps are \(ids.joined(separator: ", "))" + didYouMean(wanted, among: ids),
+          .usage, what: "run \(run.id) has no step `\(wanted)`",
+          why: "its steps are \(ids.joined(separator: ", "))" + didYouMean(wanted, among: ids),
           next: "name one of these")
       }
       try print(run.id, wanted, journal, session)

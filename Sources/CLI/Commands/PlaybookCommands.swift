@@ -17,7 +17,8 @@ enum PlaybookCommands {
         examples: [.init("kguard playbook list", "what there is to run and to build with")],
         run: { (invocation) throws(Failure) in try list(try Session(invocation)) }),
       CommandSpec(
-        name: "show", summary: "print a playbook", arguments: [file], examples: [.init("kguard playbook show upgrade", "the built-in upgrade")],
+        name: "show", summary: "print a playbook", arguments: [file],
+        examples: [.init("kguard playbook show upgrade", "the built-in upgrade")],
         run: { (invocation) throws(Failure) in
           let session = try Session(invocation)
           session.print(try session.library().find(name(invocation)).text)

@@ -50,10 +50,13 @@ enum RunCommands {
       guard let run = named ?? unfinished else { throw nothingToResume(session) }
       guard !run.state.isFinal else {
         throw Failure(
-          .usage, what: "cannot resume run \(run.id)", why: "it has ended: \(run.state.rawValue)", next: "`kguard show \(run.id)` tells what it did")
+          .usage, what: "cannot resume run \(run.id)", why: "it has ended: \(run.state.rawValue)",
+          next: "`kguard show \(run.id)` tells what it did")
       }
       // A rollback is resumed through the run that it rolls back.
-      return try session.carryOut(journal, takeOver: invocation.has(takeOver)) { (runner) throws(Failure) in try runner.execute(run.parent ?? run.id) }
+      return try session.carryOut(journal, takeOver: invocation.has(takeOver)) { (runner) throws(Failure) in
+        try runner.execute(run.parent ?? run.id)
+      }
     })
 
   static let rollback = CommandSpec(
@@ -70,7 +73,8 @@ enum RunCommands {
       let journal = try session.writeJournal()
       let run = try session.findRun(invocation.arguments["RUN"], in: journal)
       guard run.state != .rolledBack else {
-        throw Failure(.usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
+        throw Failure(
+          .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
       }
       if invocation.has(.dryRun) { return try session.showRollback(run) }
       guard try session.confirm("Roll back run \(run.id) (\(run.playbook)), begun \(localTime(run.created))?") else {
@@ -89,7 +93,8 @@ enum RunCommands {
     for text in invocation.values(set) {
       let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, !parts[0].isEmpty else {
-        throw Failure(.usage, what: "cannot understand `--set \(text)`", why: "it is not NAME=VALUE", next: "write it as `--set name=value`")
+        throw Failure(
+          .usage, what: "cannot understand `--set \(text)`", why: "it is not NAME=VALUE", next: "write it as `--set name=value`")
       }
       inputs[String(parts[0])] = String(parts[1])
     }
@@ -162,7 +167,10 @@ extension Session {
 
   private func showSteps(_ playbook: Playbook, _ inputs: [String: String]) -> ExitStatus {
     if isJSON {
-      printJSON(["playbook": .string(playbook.name), "steps": .array(playbook.steps.map { ["id": .string($0.id), "action": .string($0.actionName)] })])
+      printJSON([
+        "playbook": .string(playbook.name),
+        "steps": .array(playbook.steps.map { ["id": .string($0.id), "action": .string($0.actionName)] }),
+      ])
       return .done
     }
     say("Would run \(Words.heading(playbook, inputs, parent: nil, isResume: false)) from \(playbook.file):\n")
@@ -184,7 +192,8 @@ extension Session {
       throw error.failure
     }
     guard let name = original.rollback else {
-      throw Failure(.usage, what: "cannot roll run \(run.id) back", why: "its playbook names no `rollback:`", next: "put things back by hand")
+      throw Failure(
+        .usage, what: "cannot roll run \(run.id) back", why: "its playbook names no `rollback:`", next: "put things back by hand")
     }
     return showSteps(try playbook(name), [:])
   }

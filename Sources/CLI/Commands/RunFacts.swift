@@ -47,7 +47,8 @@ struct RunFacts {
     case _ where isWorkedOn: return "kguard status -w    to watch it"
     case .pending, .running, .interrupted: return "kguard resume       to go on\nkguard rollback     to put things back"
     case .rollingBack: return "kguard resume       to go on with the rollback"
-    case .needsOperator: return "kguard show         to see what happened\nkguard resume       to try on\nkguard rollback     to put things back"
+    case .needsOperator:
+      return "kguard show         to see what happened\nkguard resume       to try on\nkguard rollback     to put things back"
     case .succeeded, .failed, .rolledBack: return "kguard show         to see what it did\nkguard history      for earlier runs"
     }
   }
@@ -78,7 +79,8 @@ struct RunFacts {
       var detail = step.error.map { style.paint(printable($0.description), .red) } ?? Words.summary(step.evidence)
       if step.attempts.count > 1 { detail = "(\(step.attempts.count) attempts) " + detail }
       let time = Self.time(step, now: now, isWorkedOn: isWorkedOn)
-      let line = "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(padded(time, 11)) \(detail)"
+      let line =
+        "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(padded(time, 11)) \(detail)"
       return String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
     }.joined()
   }

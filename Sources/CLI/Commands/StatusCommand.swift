@@ -11,7 +11,9 @@ enum StatusCommand {
     name: "status", summary: "say how far a run is",
     arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the unfinished one, else the newest)", isOptional: true)],
     options: [watch],
-    examples: [.init("kguard status -w", "watch from a second terminal"), .init("kguard status -o json | jq .state", "for another program")],
+    examples: [
+      .init("kguard status -w", "watch from a second terminal"), .init("kguard status -o json | jq .state", "for another program"),
+    ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let journal = try session.readJournal() else { throw noRuns(session) }
@@ -29,7 +31,8 @@ enum StatusCommand {
     })
 
   static func noRuns(_ session: Session) -> Failure {
-    Failure(.usage, what: "there is no run yet", why: "\(session.state.path) holds no journal", next: "start one with `kguard upgrade VERSION`")
+    Failure(
+      .usage, what: "there is no run yet", why: "\(session.state.path) holds no journal", next: "start one with `kguard upgrade VERSION`")
   }
 
   static func text(_ facts: RunFacts, _ journal: RunJournal, _ style: Style) throws(Failure) -> String {

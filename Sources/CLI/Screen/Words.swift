@@ -6,7 +6,10 @@ internal import Playbooks
 /// The sentences that both views of a run share.
 enum Words {
   static func heading(_ playbook: Playbook, _ inputs: [String: String], parent: RunID?, isResume: Bool) -> String {
-    let values = inputs.sorted { $0.key < $1.key }.map { $0.key == "version" ? $0.value : "\($0.key)=\($0.value)" }
+    let defaults = Dictionary(playbook.inputs.map { ($0.name, $0.defaultValue ?? "") }) { $1 }
+    let values = inputs.filter { defaults[$0.key] != $0.value }.sorted { $0.key < $1.key }.map {
+      $0.key == "version" ? $0.value : "\($0.key)=\($0.value)"
+    }
     let what = ([playbook.name] + values).joined(separator: " ")
     let whose = parent.map { ", rolls back run \($0)" } ?? ""
     return what + whose + (isResume ? ", resumed" : "")
