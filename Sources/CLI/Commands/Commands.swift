@@ -41,7 +41,7 @@ enum StandingCommand {
 
 enum VersionCommand {
   static let spec = CommandSpec(
-    name: "version", summary: "print the version of kguard",
+    name: "version", summary: "print the version of kguard", examples: [.init("kguard version -o json", "for another program")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       if session.isJSON {

@@ -61,8 +61,8 @@ struct Style: Sendable {
   /// `error: what: why`, then `hint: next`, as the screen shows every failure.
   func failure(_ failure: Failure) -> String {
     let label = failure.exit == .interrupted ? paint("stopped:", .yellow) : paint("error:", .red)
-    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(failure.next)"
-    return "\(label) \(failure.what): \(failure.why)\(hint)\n"
+    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(printableLines(failure.next))"
+    return "\(label) \(printableLines("\(failure.what): \(failure.why)"))\(hint)\n"
   }
 
   func bar(_ fraction: Double, width: Int) -> String {
@@ -89,6 +89,11 @@ func printable(_ text: String) -> String {
     }
   }
   return String(out)
+}
+
+/// The same for a text of several lines.
+func printableLines(_ text: String) -> String {
+  text.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }.joined(separator: "\n")
 }
 
 /// The text cut to a width, with an ellipsis where something is lost.
