@@ -145,7 +145,8 @@ import Testing
         let what = try JSON(parsing: environment("KGUARD_FULL_DISK") ?? "")
         let (pki, directory) = (try #require(what["pki"]?.string), try #require(what["directory"]?.string))
         let tls = TLSIdentity(
-          authority: .file(pki + "/ca.crt"), certificate: .file(pki + "/healthcheck-client.crt"), key: .file(pki + "/healthcheck-client.key"))
+          authority: .file(pki + "/ca.crt"), certificate: .file(pki + "/healthcheck-client.crt"),
+          key: .file(pki + "/healthcheck-client.key"))
         let client = try EtcdClient(EtcdEndpoint("https://127.0.0.1:\(what["port"]?.int ?? 0)", tls: tls))
         do throws(Failure) {
           _ = try client.snapshot(to: directory + "/taken.db", machine: LocalMachine())
