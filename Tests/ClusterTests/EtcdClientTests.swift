@@ -136,13 +136,10 @@ import Testing
     let cases: JSON = [
       "port": .int(Int64(etcd.ports[0])), "pki": .string(etcd.pki.directory), "directory": .string(etcd.directory.path),
     ]
-    setenv("KGUARD_FULL_DISK", cases.text(), 1)
     for (fault, words) in [("write:taken.db:ENOSPC@3000000", "No space left"), ("sync:taken.db:EIO", "Input/output error")] {
-      setenv("KGUARD_FULL_DISK_FAULT", fault + "|" + words, 1)
-      await #expect(processExitsWith: .exitCode(7)) {
-        let parts = (environment("KGUARD_FULL_DISK_FAULT") ?? "").split(separator: "|").map(String.init)
-        setenv("KGUARD_FAULT", parts[0], 1)
-        let what = try JSON(parsing: environment("KGUARD_FULL_DISK") ?? "")
+      await #expect(processExitsWith: .exitCode(7)) { [told = cases.text() as String, fault = fault as String, words = words as String] in
+        setenv("KGUARD_FAULT", fault, 1)
+        let what = try JSON(parsing: told)
         let (pki, directory) = (try #require(what["pki"]?.string), try #require(what["directory"]?.string))
         let tls = TLSIdentity(
           authority: .file(pki + "/ca.crt"), certificate: .file(pki + "/healthcheck-client.crt"),
@@ -151,7 +148,7 @@ import Testing
         do throws(Failure) {
           _ = try client.snapshot(to: directory + "/taken.db", machine: LocalMachine())
         } catch {
-          exit(error.why.contains(parts[1]) ? 7 : 1)
+          exit(error.why.contains(words) ? 7 : 1)
         }
       }
       #expect(try Files.list(etcd.directory.path).filter { $0.hasPrefix("taken") }.isEmpty, "\(fault)")

@@ -29,15 +29,14 @@ import Testing
     let daemon = try TestProcess(
       [try #require(Self.containerd), "-c", directory.path + "/config.toml"], log: directory.path + "/log")
     defer { daemon.end() }
-    setenv("CONTAINERD_ADDRESS", directory.path + "/socket", 1)
-    try waitUntil("containerd answers") {
-      try runCaptured("/usr/bin/env", Command(["/usr/bin/env", "ctr", "-n", "k8s.io", "images", "ls"])).end.isSuccess
-    }
+    let ctr = directory.path + "/ctr"
+    try Files.replace(ctr, with: Array("#!/bin/sh\nexec ctr --address '\(directory.path)/socket' \"$@\"\n".utf8), mode: 0o700)
+    try waitUntil("containerd answers") { try runCaptured(ctr, Command([ctr, "-n", "k8s.io", "images", "ls"])).end.isSuccess }
     let reference = "registry.k8s.io/etcd:\(release.version).0-0"
     try run("python3", TestEtcd.servers + "/image.py", release.directory, directory.path + "/image.tar", reference)
-    try run("ctr", "-n", "k8s.io", "images", "import", directory.path + "/image.tar")
+    try run(ctr, "-n", "k8s.io", "images", "import", directory.path + "/image.tar")
 
-    let machine = try LocalMachine()
+    let machine = MachineWithClient(local: try LocalMachine(), ctr: ctr)
     let cache = directory.path + "/tools"
     let version = try #require(EtcdVersion(release.version))
     let found = try EtcdImage(machine, reference + "@sha256:none", cache: cache).programs([.etcdutl, .etcdctl, .etcd])
@@ -45,7 +44,7 @@ import Testing
     for (kind, path) in found { #expect(try EtcdTool(kind, path, origin: reference).version.isSameFamily(as: version)) }
     // A crash left a mount: the next look takes it away.
     try Files.makeDirectory(cache + "/image-left")
-    try run("ctr", "-n", "k8s.io", "images", "mount", reference, cache + "/image-left")
+    try run(ctr, "-n", "k8s.io", "images", "mount", reference, cache + "/image-left")
     let tools = EtcdTools(machine, cache: cache, image: reference)
     if release.version != "3.4" {
       #expect(try tools.findServer(for: version).origin == reference)
@@ -65,4 +64,15 @@ import Testing
     #expect(EtcdImage.names(of: "r:5000/etcd@sha256:a") == ["r:5000/etcd@sha256:a"])
     #expect(EtcdImage.names(of: "r/etcd:3.5") == ["r/etcd:3.5"])
   }
+}
+
+/// This machine, with a `ctr` of the test's own.
+private struct MachineWithClient: Machine {
+  let local: LocalMachine
+  let ctr: String
+  var root: String { local.root }
+  func now() -> Timestamp { local.now() }
+  func random(_ count: Int) -> [UInt8] { local.random(count) }
+  func locate(_ path: String) -> String { local.locate(path) }
+  func find(program: String) -> String? { program == "ctr" ? ctr : local.find(program: program) }
 }
