@@ -14,8 +14,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency], resources: [Res
   .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-  .testTarget(name: name + "Tests", dependencies: dependencies, resources: resources, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
 }
 
 func library(_ name: String, pkgConfig: String?, apt: [String]) -> Target {
@@ -51,6 +51,7 @@ let package = Package(
     tests("Playbooks", ["Playbooks", "YAML", "Host", "Model"]),
     tests("Engine", ["Engine", "Journal", "Playbooks", "Host", "Model"]),
     tests("Bundles", ["Bundles", "Host", "Model"]),
-    tests("Cluster", ["Cluster", "Bundles", "Engine", "Playbooks", "YAML", "Host", "Model"]),
+    tests("CLI", ["CLI", "Host", "Model", "kguard"]),
+    tests("Cluster", ["Cluster", "Bundles", "Engine", "Playbooks", "YAML", "Host", "Model"], exclude: ["Servers"]),
   ]
 )

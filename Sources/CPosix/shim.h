@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 // Declared by glibc only under _GNU_SOURCE, which Swift's own Glibc module is built without.
+extern int memfd_create(const char *, unsigned);
 extern int pidfd_open(int pid, unsigned flags);
 extern int renameat2(int, const char *, int, const char *, unsigned);
 extern int posix_spawn_file_actions_addchdir_np(void *actions, const char *path);
@@ -36,3 +37,6 @@ static inline int kg_exit_code(int status) { return WEXITSTATUS(status); }
 static inline int kg_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
 static inline unsigned kg_major(uint64_t dev) { return major(dev); }
 static inline unsigned kg_minor(uint64_t dev) { return minor(dev); }
+// FICLONE of <linux/fs.h>, which clashes with <sys/mount.h>.
+static inline int kg_clone(int to, int from) { return ioctl(to, 0x40049409, from); }
+extern ssize_t copy_file_range(int, off_t *, int, off_t *, size_t, unsigned);

@@ -6,6 +6,10 @@ internal import Model
 /// This file is the only one that turns libcurl's codes into a `Failure`.
 final class CurlHandle {
   let raw: UnsafeMutableRawPointer
+  /// What the last transfer came to, for callers whose protocol has more to say about it.
+  private(set) var lastCode = CURLE_OK
+  /// Why the last transfer broke, if libcurl says that it did.
+  private(set) var fault: HTTPFault?
 
   private static let initialised: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
@@ -68,12 +72,18 @@ final class CurlHandle {
       defer { _ = kg_set_pointer(raw, CURLOPT_ERRORBUFFER, nil) }
       return withExtendedLifetime(exchange) { curl_easy_perform(raw) }
     }
+    lastCode = code
+    fault = nil
     if let failure = exchange.failure { throw failure }
     if exchange.wasStopped {
+      fault = .stopped
       throw Failure(.interrupted, what: what, why: "it was stopped", next: "run `kguard resume` to go on")
     }
     guard code != CURLE_OK else { return }
     let detail = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    var verifyResult = 0
+    _ = kg_get_long(raw, CURLINFO_SSL_VERIFYRESULT, &verifyResult)
+    fault = HTTPFault(code, verifyResult: verifyResult, detail: detail)
     let why = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
     throw Failure(what: what, why: why, next: Self.remedy(code), isTransient: Self.transient.contains(code.rawValue))
   }

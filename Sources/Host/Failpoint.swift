@@ -8,6 +8,7 @@ public import Model
 /// A named place where a test can crash, fail or hang the program. Nothing of it is in a release build.
 ///
 /// `KGUARD_FAILPOINT=name=crash`, `name=fail`, `name=hang`; `name=crash@3` acts at the third passing; several with commas.
+/// `KGUARD_FAILPOINT_ONCE=file`: only as long as the file is not there; it is made before acting, so that a child does not act again.
 /// `KGUARD_FAILPOINT_LOG=file` appends the name of every failpoint that is passed.
 @inline(__always)
 public func failpoint(_ name: @autoclosure () -> String) throws(Failure) {
@@ -56,13 +57,20 @@ public var hasFailpoints: Bool {
         list[at].passings -= 1
         return list[at].passings == 0 ? list[at].effect : nil
       }
+      guard let effect, mayAct() else { return }
       switch effect {
-      case nil: return
       case .crash: kill(getpid(), SIGKILL)
       case .hang: while true { pause() }
       case .fail:
         throw Failure(what: "failpoint \(name)", why: "a test asked for this failure", next: "unset KGUARD_FAILPOINT")
       }
+    }
+
+    private func mayAct() -> Bool {
+      guard let once = environment("KGUARD_FAILPOINT_ONCE") else { return true }
+      let fd = open(once, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      if fd >= 0 { close(fd) }
+      return fd >= 0
     }
 
     private func append(_ line: String, to path: String) {

@@ -100,3 +100,34 @@ public enum Files {
     path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
   }
 }
+
+extension Files {
+  /// Part of a file: from an offset, at most so many bytes; empty at the end.
+  public static func read(_ path: String, from offset: Int64, upTo limit: Int) throws(Failure) -> [UInt8] {
+    let file = try OpenFile(path, O_RDONLY)
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let count = try retrying("cannot read \(path)") {
+      bytes.withUnsafeMutableBytes { pread(file.descriptor, $0.baseAddress, $0.count, Int(offset)) }
+    }
+    bytes.removeLast(limit - count)
+    return bytes
+  }
+}
+
+extension Files {
+  /// The path from the root; a relative one starts from the working directory.
+  public static func absolute(_ path: String) throws(Failure) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let here = getcwd(nil, 0) else { throw systemFailure(errno, "cannot tell the working directory") }
+    defer { free(here) }
+    return String(cString: here) + "/" + path
+  }
+}
+
+extension Files {
+  /// Removes a directory that kguard made, if nothing of anybody else is in it.
+  public static func removeOwnEmptyDirectory(_ path: String) throws(Failure) {
+    if rmdir(path) != 0 && errno != ENOENT { throw systemFailure(errno, "cannot remove \(path)") }
+    try syncDirectory(directory(of: path))
+  }
+}

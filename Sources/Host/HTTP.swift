@@ -22,6 +22,15 @@ public struct HTTPRequest {
   public var connectTimeout: Duration = .seconds(10)
   public var timeout: Duration?
   public var stall: Duration = .seconds(30)
+  /// False where the server is on the cluster's own network and an `https_proxy` of the environment does not concern it.
+  public var usesProxy = true
+  /// Goes through this socket file in place of the address in `url`.
+  public var unixSocket: String?
+  /// With TLS 1.3 a server that refuses our certificate may reset the connection before its alert is read; with 1.2 the handshake waits
+  /// for it. For finding out why, not for data.
+  public var atMostTLS12 = false
+  /// How much libcurl takes from the connection at once; nil leaves its own size.
+  public var receiveBuffer: Int?
 
   public init(_ method: String = "GET", _ url: String) {
     self.method = method
@@ -36,6 +45,12 @@ public struct HTTPResponse: Sendable {
   /// Empty where a sink took it.
   public let body: [UInt8]
 
+  public init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+
   public subscript(name: String) -> String? { headers.last { $0.name == name }?.value }
   public var text: String { String(decoding: body, as: UTF8.self) }
 }
@@ -44,11 +59,20 @@ public struct HTTPResponse: Sendable {
 public final class HTTPClient {
   private let handle: CurlHandle
   private let stop: StopSignal?
+  private var exchange: CurlExchange?
+  /// Why the last request broke; nil where it was answered, or where the caller's own sink or source threw.
+  public private(set) var fault: HTTPFault?
 
   public init(stop: StopSignal? = nil) throws(Failure) {
     handle = try CurlHandle()
     self.stop = stop
   }
+
+  /// The status of the answer that is arriving, for a sink that wants the body of a success only.
+  public var status: Int { handle.status }
+
+  /// A header of the answer that is arriving; the name in lower case.
+  public func header(_ name: String) -> String? { exchange?.headers.last { $0.name == name }?.value }
 
   /// Sends a request and keeps the whole answer, at most `limit` bytes, in memory.
   public func send(_ request: HTTPRequest, limit: Int = 64 << 20) throws(Failure) -> HTTPResponse {
@@ -77,12 +101,21 @@ public final class HTTPClient {
     switch request.version {
     case .any: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     case .http1: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-    case .http2: handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_0))
+    case .http2:
+      let isPlain = request.url.hasPrefix("http:")
+      handle.set(CURLOPT_HTTP_VERSION, Int(isPlain ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0))
+      // libcurl 7.88 greets again on a plain HTTP/2 connection that it uses again, and the server hangs up.
+      if isPlain { handle.set(CURLOPT_FORBID_REUSE, 1) }
     }
     handle.set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
     if let timeout = request.timeout { handle.set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds)) }
     handle.set(CURLOPT_LOW_SPEED_LIMIT, 1)
     handle.set(CURLOPT_LOW_SPEED_TIME, max(1, Int(request.stall.milliseconds / 1000)))
+
+    if request.atMostTLS12 { handle.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2) | Int(CURL_SSLVERSION_MAX_TLSv1_2)) }
+    if !request.usesProxy { handle.set(CURLOPT_NOPROXY, "*") }
+    if let socket = request.unixSocket { handle.set(CURLOPT_UNIX_SOCKET_PATH, socket) }
+    if let size = request.receiveBuffer { handle.set(CURLOPT_BUFFERSIZE, size) }
 
     var list: UnsafeMutablePointer<curl_slist>?
     defer { curl_slist_free_all(list) }
@@ -93,6 +126,10 @@ public final class HTTPClient {
     _ = kg_set_list(handle.raw, CURLOPT_HTTPHEADER, list)
 
     let exchange = CurlExchange(source: prepare(request.body), sink: sink, stop: stop)
+    self.exchange = exchange
+    defer { self.exchange = nil }
+    fault = nil
+    defer { fault = handle.fault }
     try handle.perform(exchange, what: "cannot \(request.method) \(withoutQuery(request.url))")
     return HTTPResponse(status: handle.status, headers: exchange.headers, body: [])
   }

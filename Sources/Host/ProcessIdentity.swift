@@ -42,14 +42,15 @@ public struct ProcessIdentity: Sendable, Equatable {
   /// Waits until the process has ended. False where the time was up first.
   public func waitForEnd(_ limit: Duration, stop: StopSignal? = nil) -> Bool {
     let end = monotonicNow() + limit
-    let handle = pidfd_open(pid, 0)
-    defer { if handle >= 0 { close(handle) } }
+    let handle = ProcessHandle(pid)
+    let descriptor = handle.descriptor
+    defer { withExtendedLifetime(handle) {} }
     while isAlive {
       let left = end - monotonicNow()
       if left <= .zero || stop?.isNow == true { return !isAlive }
-      let wait = min(left, handle >= 0 ? .seconds(1) : .milliseconds(20))
+      let wait = min(left, descriptor >= 0 ? .seconds(1) : .milliseconds(20))
       var polls = [
-        pollfd(fd: handle, events: Int16(POLLIN), revents: 0), pollfd(fd: stop?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: stop?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
       ]
       poll(&polls, 2, Int32(clamping: max(1, wait.milliseconds)))
     }
@@ -68,6 +69,13 @@ public struct ProcessIdentity: Sendable, Equatable {
     let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id")) ?? []
     return String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)
   }()
+}
+
+/// A descriptor that becomes readable when the process ends; -1 on a kernel without them. The corresponding C function is `pidfd_open`.
+public final class ProcessHandle: Sendable {
+  public let descriptor: Int32
+  public init(_ pid: Int32) { descriptor = pidfd_open(pid, 0) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 }
 
 /// The fields of /proc/PID/stat that kguard reads.

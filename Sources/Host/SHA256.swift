@@ -7,20 +7,31 @@ public struct SHA256Hasher: ~Copyable {
 
   public init() {
     context = EVP_MD_CTX_new()
-    EVP_DigestInit_ex(context, EVP_sha256(), nil)
+    Self.require(EVP_DigestInit_ex(context, EVP_sha256(), nil))
   }
 
+  private init(copying other: OpaquePointer?) {
+    context = EVP_MD_CTX_new()
+    Self.require(EVP_MD_CTX_copy_ex(context, other))
+  }
+
+  /// A second hasher that has seen the same bytes and goes its own way.
+  public func fork() -> SHA256Hasher { SHA256Hasher(copying: context) }
+
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+    if let base = bytes.baseAddress { Self.require(EVP_DigestUpdate(context, base, bytes.count)) }
   }
 
   public consuming func finish() -> Digest {
     var out = [UInt8](repeating: 0, count: 32)
-    EVP_DigestFinal_ex(context, &out, nil)
+    Self.require(EVP_DigestFinal_ex(context, &out, nil))
     return Digest(out) ?? .zero
   }
 
   deinit { EVP_MD_CTX_free(context) }
+
+  /// Fails for no input, only without memory or a working libcrypto. A digest that is wrong would call two different files equal.
+  private static func require(_ result: Int32) { precondition(result == 1, "libcrypto cannot compute SHA-256") }
 }
 
 public func sha256(_ bytes: [UInt8]) -> Digest {

@@ -76,8 +76,11 @@ public enum Spawn {
       case .descriptor(let from): posix_spawn_file_actions_adddup2(&actions, from, number)
       }
     }
-    for (offset, from) in extra.enumerated() {
-      posix_spawn_file_actions_adddup2(&actions, from, Int32(3 + offset))
+    // Copies far up first, so that no source is overwritten before its turn.
+    let copies = extra.map { fcntl($0, F_DUPFD_CLOEXEC, 64) }
+    defer { for copy in copies { close(copy) } }
+    for (offset, copy) in copies.enumerated() {
+      posix_spawn_file_actions_adddup2(&actions, copy, Int32(3 + offset))
     }
     if let directory = command.directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
 

@@ -123,7 +123,8 @@ struct Row {
 
   func textIfAny(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
   func intIfAny(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
-  func time(_ column: Int32) -> Timestamp? { intIfAny(column).map(Timestamp.init(milliseconds:)) }
+  /// A time between 1970 and 9999: a damaged row must not overflow what is computed from it.
+  func time(_ column: Int32) -> Timestamp? { intIfAny(column).map { Timestamp(milliseconds: min(max($0, 0), 253_402_300_799_999)) } }
   func json(_ column: Int32) throws(Failure) -> JSON? {
     guard let text = textIfAny(column) else { return nil }
     return try JSON(parsing: text)

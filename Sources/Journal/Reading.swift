@@ -21,6 +21,12 @@ extension RunJournal {
     ) { (row) throws(Failure) in try runRecord(row) }
   }
 
+  /// The run that a person most likely asks about: the unfinished one, else the newest.
+  public func currentRun() throws(Failure) -> RunRecord? {
+    if let unfinished = try unfinishedRun() { return unfinished }
+    return try newestRun()
+  }
+
   /// The newest rollback of a run, or nil.
   public func rollback(of parent: RunID) throws(Failure) -> RunRecord? {
     try database.row(Self.runColumns + " WHERE parent = ? ORDER BY id DESC LIMIT 1", .text(parent.text)) { (row) throws(Failure) in

@@ -24,10 +24,23 @@ public final class RunJournal {
       try prepareDirectory(directory)
       try createEmpty(path)
     }
+    guard try Files.info(path)?.kind == .file else {
+      throw Failure(
+        .needsOperator, what: "cannot use \(path) as the journal", why: "it is no file",
+        next: "kguard leaves it as it is; choose another directory with --state, or move it away")
+    }
     let journal = try RunJournal(path, access)
     // The header is looked at before anything is written: a foreign or newer file stays as it is.
-    let version = try journal.checkHeader(access)
-    if access == .write {
+    let version = try journal.checkHeader()
+    if access == .read {
+      // A kguard that died while it made the journal leaves one without tables: no run was written down.
+      if version == 0 { return nil }
+      guard version == Schema.version else {
+        throw Failure(
+          what: "cannot read the journal \(path)", why: "an older kguard wrote it (format \(version))",
+          next: "run any command that writes, for example `kguard resume`; it brings the journal up to date")
+      }
+    } else {
       try journal.prepareForWriting()
       try journal.migrate(from: version)
     }
@@ -56,12 +69,13 @@ public final class RunJournal {
     try Files.syncDirectory(Files.directory(of: path))
   }
 
-  private func checkHeader(_ access: Access) throws(Failure) -> Int64 {
+  /// The format of the journal; 0 where the file holds nothing yet.
+  private func checkHeader() throws(Failure) -> Int64 {
     let application = try database.row("PRAGMA application_id") { $0.int(0) } ?? 0
     let version = try database.row("PRAGMA user_version") { $0.int(0) } ?? 0
     let tables = try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0
-    if application == 0 && version == 0 && tables == 0 && access == .write { return 0 }
-    guard application == Schema.applicationID else {
+    if application == 0 && version == 0 && tables == 0 { return 0 }
+    guard application == Schema.applicationID, version > 0 else {
       throw Failure(
         .needsOperator, what: "cannot use \(path) as the journal", why: "it is a SQLite file of another program",
         next: "kguard leaves it as it is; choose another directory with --state, or move the file away")
@@ -71,11 +85,6 @@ public final class RunJournal {
         .needsOperator, what: "cannot use the journal \(path)",
         why: "a newer kguard wrote it (format \(version); this one knows \(Schema.version))",
         next: "install that kguard again; the journal is left as it is")
-    }
-    guard version == Schema.version || access == .write else {
-      throw Failure(
-        what: "cannot read the journal \(path)", why: "an older kguard wrote it (format \(version))",
-        next: "run any command that writes, for example `kguard resume`; it brings the journal up to date")
     }
     return version
   }
@@ -96,7 +105,9 @@ public final class RunJournal {
         try database.execute(Schema.migrations[step])
         try database.execute("PRAGMA application_id = \(Schema.applicationID)")
         try database.execute("PRAGMA user_version = \(step + 1)")
+        try failpoint("journal/migrate.before")
       }
+      try failpoint("journal/migrate.after")
     }
   }
 }

@@ -88,7 +88,31 @@ enum Schema {
       since INTEGER
     ) STRICT;
     INSERT INTO owner (one, epoch) VALUES (1, 0);
+    """,
     """
+    CREATE TABLE bundles (
+      id TEXT PRIMARY KEY NOT NULL,
+      run TEXT REFERENCES runs (id),
+      directory TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      manifest TEXT NOT NULL CHECK (json_valid(manifest)),
+      verified INTEGER,
+      drilled INTEGER,
+      drill TEXT CHECK (drill IS NULL OR json_valid(drill)),
+      removed INTEGER
+    ) STRICT;
+
+    CREATE TABLE copies (
+      bundle TEXT NOT NULL REFERENCES bundles (id),
+      target TEXT NOT NULL,
+      file TEXT NOT NULL,
+      receipt TEXT NOT NULL CHECK (json_valid(receipt)),
+      sent INTEGER NOT NULL,
+      verified INTEGER,
+      removed INTEGER,
+      PRIMARY KEY (bundle, target, file)
+    ) STRICT, WITHOUT ROWID;
+    """,
   ]
 
   private static func list(_ states: [some RawRepresentable<String>]) -> String {

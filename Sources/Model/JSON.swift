@@ -73,6 +73,21 @@ public enum JSON: Sendable, Equatable {
     return values[index]
   }
 
+  /// The value without members that say nothing (null, an empty list or map), at any depth.
+  public var withoutEmpty: JSON {
+    switch self {
+    case .array(let values): return .array(values.map(\.withoutEmpty))
+    case .object(let members):
+      var kept = Members()
+      for (key, value) in members.pairs {
+        let value = value.withoutEmpty
+        if ![.null, .array([]), .object(Members())].contains(value) { kept[key] = value }
+      }
+      return .object(kept)
+    default: return self
+    }
+  }
+
   /// Follows keys down through objects: `json.at("status", "phase")`.
   public func at(_ keys: String...) -> JSON? {
     var here: JSON? = self

@@ -19,7 +19,7 @@ public enum RunState: String, Sendable, CaseIterable {
 }
 
 public enum RunEvent: Sendable, CaseIterable {
-  case start, succeed, fail, interrupt, resume, rollBack, finishRollback, giveUp
+  case start, succeed, fail, interrupt, resume, rollBack, finishRollback, nothingChanged, giveUp
 }
 
 public enum StepState: String, Sendable, CaseIterable {
@@ -51,6 +51,8 @@ public func transition(_ state: RunState, _ event: RunEvent) -> RunState? {
     (.succeeded, .rollBack), (.pending, .rollBack), (.rollingBack, .rollBack):
     .rollingBack
   case (.rollingBack, .finishRollback): .rolledBack
+  // The rollback compared, and found the cluster untouched.
+  case (.rollingBack, .nothingChanged): .failed
   case (.rollingBack, .giveUp), (.running, .giveUp): .needsOperator
   default: nil
   }

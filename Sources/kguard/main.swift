@@ -1,1 +1,4 @@
 import CLI
+import Glibc
+
+exit(kguard(Array(CommandLine.arguments.dropFirst())))

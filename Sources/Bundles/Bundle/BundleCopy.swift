@@ -1,0 +1,141 @@
+internal import Host
+public import Model
+
+/// Who remembers what was sent where: the journal's catalogue, or nobody.
+public protocol CopyLog {
+  /// What was sent earlier under this name, if anything was.
+  func receipt(_ file: String) throws(Failure) -> Receipt?
+  func sent(_ file: String, _ receipt: Receipt) throws(Failure)
+  func verified(_ file: String) throws(Failure)
+}
+
+/// Sends a bundle to one off-site store, file by file, and reads each back. What is there and right is not sent again.
+public struct BundleCopy {
+  public let bundle: BundleDirectory
+  public let manifest: BundleManifest
+  public let store: any Store
+  /// Empty: the configuration says `encryption: none`.
+  public let recipients: [AgeRecipient]
+  /// Where the key is at hand, what comes back is also decrypted and compared with the plain file.
+  public let identities: [AgeIdentity]
+
+  public init(
+    _ bundle: BundleDirectory, _ manifest: BundleManifest, to store: any Store, recipients: [AgeRecipient], identities: [AgeIdentity]
+  ) {
+    self.bundle = bundle
+    self.manifest = manifest
+    self.store = store
+    self.recipients = recipients
+    self.identities = identities
+  }
+
+  /// What a store calls a file of a bundle.
+  public static func name(_ bundle: String, _ file: String, encrypted: Bool) -> String {
+    bundle + "/" + sealedName(file, encrypted: encrypted)
+  }
+
+  /// Returns when every file has been read back; `bundle.json` goes last, so that an unfinished copy is no bundle.
+  public func run(_ log: any CopyLog, _ transfer: Transfer) throws(Failure) -> JSON {
+    var proofs: [JSON] = []
+    for file in try bundle.files() {
+      let name = Self.name(bundle.id, file, encrypted: !recipients.isEmpty)
+      try failpoint("bundle/copy-\(file).before")
+      var receipt = try log.receipt(file)
+      if let known = receipt, try !isThere(name, known, file, transfer) { receipt = nil }
+      if receipt == nil {
+        let sent = try send(file, as: name, transfer)
+        try failpoint("bundle/copy-\(file).sent")
+        try log.sent(file, sent)
+        try failpoint("bundle/copy-\(file).recorded")
+        try readBack(name, sent, file, transfer, attempts: 3)
+        receipt = sent
+      }
+      try log.verified(file)
+      try failpoint("bundle/copy-\(file).verified")
+      proofs.append(["name": .string(name), "readBack": true, "decrypted": .bool(!identities.isEmpty)])
+    }
+    return ["url": .string(store.url), "files": .array(proofs)]
+  }
+
+  private func isThere(_ name: String, _ known: Receipt, _ file: String, _ transfer: Transfer) throws(Failure) -> Bool {
+    guard let there = try store.head(name), there.size == known.size else { return false }
+    do throws(Failure) {
+      try readBack(name, known, file, transfer, attempts: 1)
+      return true
+    } catch {
+      guard error.exit == .verification else { throw error }
+      return false
+    }
+  }
+
+  /// Seals on this thread while the store sends.
+  private func send(_ file: String, as name: String, _ transfer: Transfer) throws(Failure) -> Receipt {
+    let path = bundle.path + "/" + file
+    guard let size = try Files.info(path)?.size else {
+      throw Failure(.verification, what: "cannot send \(path)", why: "it is gone", next: "take a new bundle with `kguard backup`")
+    }
+    let expected = manifest.file(file)?.sha256
+    let recipients = self.recipients
+    let source = UploadSource.made(atMost: Self.sealedBound(size)) { (sink) throws(Failure) in
+      let sealed = try SealedReader(file: path, recipients: recipients, workers: 2, stop: transfer.stop)
+      var buffer = [UInt8](repeating: 0, count: 1 << 18)
+      while true {
+        let count = try buffer.withMutableBytes { (raw) throws(Failure) in try sealed.read(into: raw) }
+        if count == 0 { break }
+        transfer.progress(sealed.progress)
+        try buffer.withBytes { (raw) throws(Failure) in try sink(UnsafeRawBufferPointer(rebasing: raw[..<count])) }
+      }
+      guard expected == nil || expected == sealed.result?.plainSHA256 else {
+        throw Failure(
+          .verification, what: "cannot send \(path)", why: "it has changed since it was verified",
+          next: "look at dmesg for disk errors; take a new bundle with `kguard backup`")
+      }
+    }
+    return try store.put(name, source, Transfer(stop: transfer.stop))
+  }
+
+  /// Compares what the store gives with what was sent, and, where a key is at hand, with the plain file.
+  private func readBack(_ name: String, _ receipt: Receipt, _ file: String, _ transfer: Transfer, attempts: Int) throws(Failure) {
+    let opening = OpeningTap(identities)
+    let retry = RetryPolicy(attempts: attempts)
+    guard !recipients.isEmpty, !identities.isEmpty else {
+      _ = try store.readBack(name, expecting: receipt, transfer, retry: retry)
+      return
+    }
+    _ = try store.readBack(name, expecting: receipt, transfer, retry: retry) { () throws(Failure) in try opening.start() }
+    let plain = try opening.finish()
+    var expected = manifest.file(file)?.sha256
+    if expected == nil { expected = try BundleFile.measure(bundle, file).sha256 }
+    guard plain == expected else {
+      throw Failure(
+        .verification, what: "the off-site copy of \(name) does not decrypt to the local file",
+        why: "sha256 is \(plain), expected \(expected ?? .zero)",
+        next: "the local bundle is intact: check the recipients and the identity of the configuration")
+    }
+  }
+
+  /// No sealed file is larger: zstd's worst case, and age's tag on each chunk of 64 KiB.
+  static func sealedBound(_ size: Int64) -> Int64 {
+    let compressed = size + size / 128 + (1 << 16)
+    return compressed + (compressed / 65536 + 2) * 16 + (1 << 16)
+  }
+}
+
+/// Decrypts what is read back, as it comes.
+private final class OpeningTap {
+  private let identities: [AgeIdentity]
+  private var opener: Opener?
+
+  init(_ identities: [AgeIdentity]) { self.identities = identities }
+
+  func start() throws(Failure) -> ByteSink {
+    let opener = try Opener(identities: identities) { (_) throws(Failure) in }
+    self.opener = opener
+    return { (bytes) throws(Failure) in try opener.write(bytes) }
+  }
+
+  func finish() throws(Failure) -> Digest {
+    guard let opener else { return .zero }
+    return try opener.finish().plainSHA256
+  }
+}

@@ -1,0 +1,102 @@
+internal import Host
+public import Model
+
+/// Proof that an object off-site is byte for byte what was sent. Only `readBack` makes one.
+public struct ReadBackProof: Sendable, Equatable {
+  public let store: String
+  public let name: String
+  public let size: Int64
+  public let sha256: Digest
+  public let at: Timestamp
+
+  public var json: JSON {
+    [
+      "store": .string(store), "name": .string(name), "size": .int(size), "sha256": .string(sha256.description),
+      "at": .string(at.description),
+    ]
+  }
+}
+
+extension Store {
+  /// Downloads the object and compares size and digest. `tap` is asked for a sink at every try: what it gets may later turn out
+  /// to be wrong, and is right only when this returns.
+  public func readBack(
+    _ name: String, expecting receipt: Receipt, _ transfer: Transfer = Transfer(), retry: RetryPolicy = RetryPolicy(attempts: 3),
+    tap: (() throws(Failure) -> ByteSink)? = nil
+  ) throws(Failure) -> ReadBackProof {
+    // A server that is eventually consistent may show the old object for a moment; the same difference again is the truth.
+    try retry.run(transfer.stop) { () throws(Failure) -> RetryPolicy.Try<ReadBackProof> in
+      let got = RunningDigest()
+      let further = try tap?()
+      let why: String
+      do throws(Failure) {
+        try get(name, from: 0, transfer) { (bytes) throws(Failure) in
+          guard got.size + Int64(bytes.count) <= receipt.size else {
+            throw Failure(.verification, what: "", why: "it has more than the \(receipt.size) bytes that were sent", next: "")
+          }
+          got.update(bytes)
+          try further?(bytes)
+        }
+        let (size, sha256) = got.finish()
+        if size == receipt.size && sha256 == receipt.sha256 {
+          return .done(ReadBackProof(store: url, name: name, size: size, sha256: sha256, at: wallClock()))
+        }
+        why =
+          size == receipt.size
+          ? "sha256 is \(sha256), expected \(receipt.sha256)" : "it has \(size) bytes, expected \(receipt.size)"
+      } catch {
+        guard error.exit == .verification, error.what.isEmpty else { throw error }
+        why = error.why
+      }
+      return .again(
+        Failure(
+          .verification, what: "the off-site copy of \(name) in \(url) differs", why: why,
+          next: "the local bundle is intact: send it again with `kguard bundle copy`; if it differs again, do not trust this store"))
+    }
+  }
+
+  /// Puts the object unless it is there already and right, as a read-back shows. `known` is the receipt of an earlier put.
+  /// After this the object has been read back in any case.
+  public func ensure(
+    _ name: String, _ source: UploadSource, known: Receipt? = nil, _ transfer: Transfer = Transfer(),
+    retry: RetryPolicy = RetryPolicy(attempts: 3)
+  ) throws(Failure) -> (receipt: Receipt, proof: ReadBackProof, wasThere: Bool) {
+    var expected = known
+    if expected == nil, let size = source.size, let digest = source.sha256 {
+      expected = Receipt(name: name, size: size, sha256: digest)
+    }
+    if let expected, let there = try head(name), there.size == expected.size {
+      do throws(Failure) {
+        let proof = try readBack(name, expecting: expected, transfer, retry: RetryPolicy(attempts: 1))
+        return (expected, proof, true)
+      } catch {
+        // Something else is there under the name: it is replaced by what should be.
+        guard error.exit == .verification else { throw error }
+      }
+    }
+    try failpoint("store.put.before")
+    let receipt = try put(name, source, transfer)
+    try failpoint("store.put.after")
+    return (receipt, try readBack(name, expecting: receipt, transfer, retry: retry), false)
+  }
+
+  /// Shows that the store can be written and read now: puts a small object, reads it back, deletes it. The evidence says what
+  /// was done and how long it took.
+  public func probe(_ transfer: Transfer = Transfer()) throws(Failure) -> JSON {
+    let name = abilities.contains(.delete) ? "kguard-probe-\(hex(randomBytes(8)))" : "kguard-probe"
+    let start = monotonicNow()
+    let text = "kguard wrote this to see whether it may: \(wallClock()) \(hex(randomBytes(16)))\n"
+    let receipt = try put(name, .bytes(Array(text.utf8)), transfer)
+    do throws(Failure) {
+      _ = try readBack(name, expecting: receipt, transfer)
+    } catch {
+      if abilities.contains(.delete) { try? delete(name) }
+      throw error
+    }
+    if abilities.contains(.delete) { try delete(name) }
+    return [
+      "url": .string(url), "wrote": true, "readBack": true, "deleted": .bool(abilities.contains(.delete)),
+      "milliseconds": .int((monotonicNow() - start).milliseconds),
+    ]
+  }
+}

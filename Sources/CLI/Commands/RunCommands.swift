@@ -1,0 +1,201 @@
+internal import Cluster
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+internal import Playbooks
+
+/// The commands that execute runs.
+enum RunCommands {
+  static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one")
+  static let set = OptionSpec("--set", value: "NAME=VALUE", "set an input of the playbook", isRepeated: true)
+  static let takeOver = OptionSpec("--take-over", "end a kguard that hangs, and go on in its place")
+
+  static let upgrade = CommandSpec(
+    name: "upgrade", summary: "upgrade this control-plane node, or put it back",
+    arguments: [ArgumentSpec("VERSION", "the version to upgrade to, for example v1.28.0")],
+    options: [BackupCommands.noOffsite, playbookOption, set, .dryRun],
+    details: """
+      Runs the playbook `upgrade`, step by step. Every step is recorded before and after it happens, so that a crash, a lost \
+      ssh session or Ctrl-C never loses the thread: `kguard resume` goes on.
+      """,
+    examples: [
+      .init("kguard upgrade v1.28.0", "upgrade"),
+      .init("kguard upgrade v1.28.0 --dry-run", "see the steps first"),
+      .init("kguard upgrade v1.28.0 -o json | jq .", "for another program"),
+    ],
+    run: { (invocation) throws(Failure) in
+      let session = try Session(invocation)
+      let playbook = try session.playbook(invocation.value(playbookOption) ?? "upgrade")
+      var inputs = try inputs(invocation)
+      inputs["version"] = invocation.arguments["VERSION"]
+      if invocation.has(BackupCommands.noOffsite) { inputs["no-offsite"] = "true" }
+      return try session.start(playbook, inputs: inputs)
+    })
+
+  static let resume = CommandSpec(
+    name: "resume", summary: "go on with a run that was interrupted",
+    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the unfinished one)", isOptional: true)],
+    options: [takeOver],
+    details: """
+      Looks at the world before it does anything: what an earlier kguard left running is waited for, what has happened already \
+      is not done again.
+      """,
+    examples: [.init("kguard resume", "go on with the unfinished run"), .init("kguard resume --take-over", "the other kguard hangs")],
+    run: { (invocation) throws(Failure) in
+      let session = try Session(invocation)
+      guard try session.readJournal() != nil else { throw nothingToResume(session) }
+      let journal = try session.writeJournal()
+      let named = try invocation.arguments["RUN"].map { (text) throws(Failure) in try session.findRun(text, in: journal) }
+      let unfinished = try journal.unfinishedRun()
+      guard let run = named ?? unfinished else { throw nothingToResume(session) }
+      guard !run.state.isFinal else {
+        throw Failure(
+          .usage, what: "cannot resume run \(run.id)", why: "it has ended: \(run.state.rawValue)",
+          next: "`kguard show \(run.id)` tells what it did")
+      }
+      // A rollback is resumed through the run that it rolls back.
+      return try session.carryOut(journal, takeOver: invocation.has(takeOver)) { (runner) throws(Failure) in
+        try runner.execute(run.parent ?? run.id)
+      }
+    })
+
+  static let rollback = CommandSpec(
+    name: "rollback", summary: "put the cluster back to where it was before a run",
+    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
+    options: [takeOver, .dryRun],
+    details: "Runs the playbook that the run's own playbook names under `rollback:`. It is recorded and resumed like any other run.",
+    examples: [.init("kguard rollback", "roll the newest run back"), .init("kguard rollback --dry-run", "see the steps first")],
+    run: { (invocation) throws(Failure) in
+      let session = try Session(invocation)
+      guard try session.readJournal() != nil else {
+        throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
+      }
+      let journal = try session.writeJournal()
+      let run = try session.findRun(invocation.arguments["RUN"], in: journal)
+      guard run.state != .rolledBack else {
+        throw Failure(
+          .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
+      }
+      if invocation.has(.dryRun) { return try session.showRollback(run) }
+      guard try session.confirm("Roll back run \(run.id) (\(run.playbook)), begun \(localTime(run.created))?") else {
+        throw Failure(what: "nothing was rolled back", why: "the answer was no", next: "run `kguard rollback` again when you are sure")
+      }
+      return try session.carryOut(journal, takeOver: invocation.has(takeOver)) { (runner) throws(Failure) in try runner.rollBack(run.id) }
+    })
+
+  static func nothingToResume(_ session: Session) -> Failure {
+    Failure(.usage, what: "there is nothing to resume", why: "no run in \(session.state.path) is unfinished", next: "see `kguard history`")
+  }
+
+  /// `--set name=value`, any number of times.
+  static func inputs(_ invocation: Invocation) throws(Failure) -> [String: String] {
+    var inputs: [String: String] = [:]
+    for text in invocation.values(set) {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, !parts[0].isEmpty else {
+        throw Failure(
+          .usage, what: "cannot understand `--set \(text)`", why: "it is not NAME=VALUE", next: "write it as `--set name=value`")
+      }
+      inputs[String(parts[0])] = String(parts[1])
+    }
+    return inputs
+  }
+}
+
+extension Session {
+  /// Every built-in action.
+  var actions: Actions { Actions(BuiltIn.actions) }
+
+  func playbook(_ nameOrFile: String) throws(Failure) -> Playbook { try library().load(nameOrFile, catalogue: actions.catalogue) }
+
+  /// Begins a run and carries it out.
+  func start(_ playbook: Playbook, inputs: [String: String]) throws(Failure) -> ExitStatus {
+    let inputs = try playbook.resolveInputs(inputs)
+    let configuration = try configuration()
+    if invocation.has(.dryRun) { return showSteps(playbook, inputs) }
+    let journal = try writeJournal()
+    return try carryOut(journal, takeOver: false) { (runner) throws(Failure) in
+      if let unfinished = try journal.unfinishedRun() {
+        throw Failure(
+          .held, what: "cannot start a new run", why: "run \(unfinished.id) (\(unfinished.playbook)) is \(unfinished.state.rawValue)",
+          next: "finish it first: `kguard resume` goes on with it, `kguard rollback` puts things back")
+      }
+      return try runner.execute(try runner.create(playbook, inputs: inputs, config: configuration.json))
+    }
+  }
+
+  /// Takes the node, lets `body` run, and shows how it went.
+  func carryOut(_ journal: RunJournal, takeOver: Bool, _ body: (Runner) throws(Failure) -> RunResult) throws(Failure) -> ExitStatus {
+    let claim = try NodeClaim.take(state, journal, takeOver: takeOver, at: machine.now())
+    let stop = StopSignal()
+    let view = makeView(stop)
+    receiveSignals(stop, view)
+    let runner = Runner(
+      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: view, stop: stop,
+      version: kguardVersion, findPlaybook: { (name) throws(Failure) in try playbook(name) })
+    let result: RunResult
+    do throws(Failure) {
+      result = try body(runner)
+    } catch {
+      (view as? LiveView)?.clear()
+      throw error
+    }
+    (view as? LiveView)?.clear()
+    _ = consume claim
+    if isJSON { print(JSONView.result(result)) } else { say(Words.ending(result, style)) }
+    return result.exit
+  }
+
+  private func makeView(_ stop: StopSignal) -> any Observer {
+    let isVerbose = invocation.has(.verbose)
+    if isJSON { return JSONView(isVerbose: isVerbose) }
+    if Terminal.isTerminal(.errors), environment("TERM") != "dumb" { return LiveView(style: style, isVerbose: isVerbose, stop: stop) }
+    return PlainView(isVerbose: isVerbose)
+  }
+
+  /// Ctrl-C once: stop at the checkpoint. Twice, or SIGTERM: leave at once. A lost terminal (SIGHUP) changes nothing.
+  private func receiveSignals(_ stop: StopSignal, _ view: any Observer) {
+    Signals.receive { number in
+      switch number {
+      case Signals.interrupt: stop.ask(stop.isAsked ? .now : .atCheckpoint, reason: "Ctrl-C")
+      case Signals.terminate: stop.ask(.now, reason: "SIGTERM")
+      case Signals.windowChanged: (view as? LiveView)?.redraw()
+      default: break
+      }
+    }
+  }
+
+  private func showSteps(_ playbook: Playbook, _ inputs: [String: String]) -> ExitStatus {
+    if isJSON {
+      printJSON([
+        "playbook": .string(playbook.name),
+        "steps": .array(playbook.steps.map { ["id": .string($0.id), "action": .string($0.actionName)] }),
+      ])
+      return .done
+    }
+    say("Would run \(Words.heading(playbook, inputs, parent: nil, isResume: false)) from \(playbook.file):\n")
+    print(
+      table(
+        playbook.steps.enumerated().map { number, step in
+          let policy = [step.when.map { "when \($0.source)" }, step.onFailure == .stop ? nil : "on failure: \(step.onFailure.rawValue)"]
+          return ["\(number + 1).", step.id, step.actionName, policy.compactMap { $0 }.joined(separator: ", ")]
+        }))
+    say("Nothing was changed.\n")
+    return .done
+  }
+
+  fileprivate func showRollback(_ run: RunRecord) throws(Failure) -> ExitStatus {
+    let original: Playbook
+    do throws(PlaybookProblems) {
+      original = try Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue)
+    } catch {
+      throw error.failure
+    }
+    guard let name = original.rollback else {
+      throw Failure(
+        .usage, what: "cannot roll run \(run.id) back", why: "its playbook names no `rollback:`", next: "put things back by hand")
+    }
+    return showSteps(try playbook(name), [:])
+  }
+}

@@ -1,0 +1,94 @@
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+
+/// What the journal says about one run, in words and as JSON.
+struct RunFacts {
+  let run: RunRecord
+  let steps: [StepRecord]
+  let owner: OwnerRecord
+  /// The rollback of this run, if it has one.
+  let rollback: RunRecord?
+
+  init(_ run: RunRecord, _ journal: RunJournal) throws(Failure) {
+    self.run = run
+    steps = try journal.steps(run.id)
+    owner = try journal.owner()
+    rollback = try journal.rollback(of: run.id)
+  }
+
+  /// A process works on it now.
+  var isWorkedOn: Bool {
+    guard !run.state.isFinal, let process = owner.process, process.isAlive else { return false }
+    return owner.run == run.id || (rollback != nil && owner.run == rollback?.id)
+  }
+
+  var title: String {
+    let values = run.inputs.sorted { $0.key < $1.key }.map { $0.key == "version" ? $0.value : "\($0.key)=\($0.value)" }
+    return ([run.playbook] + values).joined(separator: " ")
+  }
+
+  func sentence(_ style: Style) -> String {
+    let done = steps.count { $0.state.isSettled }
+    var text = "Run \(run.id) (\(title)) is \(style.paint(run.state)), \(done) of \(steps.count) steps done"
+    if isWorkedOn, let process = owner.process {
+      text += "; kguard works on it (process \(process.pid))"
+    } else if run.state == .running || run.state == .rollingBack {
+      text += "; the kguard that worked on it is gone"
+    }
+    if let ended = run.ended, run.state.isFinal { text += ", since \(localTime(ended))" }
+    return text + "."
+  }
+
+  /// What a person would type now.
+  var next: String {
+    switch run.state {
+    case _ where isWorkedOn: return "kguard status -w    to watch it"
+    case .pending, .running, .interrupted: return "kguard resume       to go on\nkguard rollback     to put things back"
+    case .rollingBack: return "kguard resume       to go on with the rollback"
+    case .needsOperator:
+      return "kguard show         to see what happened\nkguard resume       to try on\nkguard rollback     to put things back"
+    case .succeeded, .failed, .rolledBack: return "kguard show         to see what it did\nkguard history      for earlier runs"
+    }
+  }
+
+  var json: JSON {
+    var inputs = JSON.Members()
+    for (name, value) in run.inputs.sorted(by: { $0.key < $1.key }) { inputs[name] = .string(value) }
+    return [
+      "run": .string(run.id.text), "state": .string(run.state.rawValue), "playbook": .string(run.playbook), "inputs": .object(inputs),
+      "parent": JSON(run.parent?.text), "rollback": JSON(rollback?.id.text), "created": .string(run.created.description),
+      "started": JSON(run.started?.description), "ended": JSON(run.ended?.description), "active": .bool(isWorkedOn),
+      "error": run.error?.json ?? .null, "steps": .array(steps.map(Self.json)),
+    ]
+  }
+
+  private static func json(_ step: StepRecord) -> JSON {
+    [
+      "id": .string(step.id), "action": .string(step.action), "state": .string(step.state.rawValue), "attempts": JSON(step.attempts.count),
+      "started": JSON(step.started?.description), "ended": JSON(step.ended?.description), "error": step.error?.json ?? .null,
+      "evidence": step.evidence ?? .null,
+    ]
+  }
+
+  /// A line for each step, as `status` and `show` print them.
+  func stepLines(_ style: Style, now: Timestamp) -> String {
+    let names = steps.map(\.id.count).max() ?? 0, actions = steps.map(\.action.count).max() ?? 0
+    return steps.map { step in
+      var detail = step.error.map { style.paint(printable($0.description), .red) } ?? Words.summary(step.evidence)
+      if step.attempts.count > 1 { detail = "(\(step.attempts.count) attempts) " + detail }
+      let time = Self.time(step, now: now, isWorkedOn: isWorkedOn)
+      let line =
+        "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(padded(time, 11)) \(detail)"
+      return String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
+    }.joined()
+  }
+
+  private static func time(_ step: StepRecord, now: Timestamp, isWorkedOn: Bool) -> String {
+    if let took = step.attempts.last?.duration { return took.forPeople }
+    guard let started = step.started else { return "" }
+    if let ended = step.ended { return (ended - started).forPeople }
+    return isWorkedOn ? (now - started).forPeople : ""
+  }
+}

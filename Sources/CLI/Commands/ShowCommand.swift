@@ -1,0 +1,70 @@
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+
+/// `kguard show RUN`: the story of a run.
+enum ShowCommand {
+  static let spec = CommandSpec(
+    name: "show", summary: "tell the story of a run: steps, attempts, evidence, and where everything lies",
+    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
+    examples: [.init("kguard show", "the newest run"), .init("kguard show k7 -o json", "everything about the run whose id ends in k7")],
+    run: { (invocation) throws(Failure) in
+      let session = try Session(invocation)
+      guard let journal = try session.readJournal() else { throw StatusCommand.noRuns(session) }
+      let run = try session.findRun(invocation.arguments["RUN"], in: journal)
+      if session.isJSON { session.printJSON(try json(run, journal)) } else { session.print(try text(run, journal, session)) }
+      return .done
+    })
+
+  private static func json(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> JSON {
+    var json = try RunFacts(run, journal).json
+    json["artifacts"] = .array(
+      try journal.artifacts(run.id).map {
+        [
+          "step": .string($0.step), "kind": .string($0.kind), "path": .string($0.path), "state": .string($0.state.rawValue),
+          "detail": $0.detail,
+        ]
+      })
+    json["events"] = .array(
+      try journal.events(run.id).map {
+        ["at": .string($0.at.description), "type": .string($0.type), "step": JSON($0.step), "data": $0.data]
+      })
+    return json
+  }
+
+  private static func text(_ run: RunRecord, _ journal: RunJournal, _ session: Session) throws(Failure) -> String {
+    let style = session.outputStyle
+    let facts = try RunFacts(run, journal)
+    var head = [["Run", run.id.text], ["What", facts.title], ["State", style.paint(run.state)], ["Begun", localTime(run.created)]]
+    if let ended = run.ended { head.append(["Ended", "\(localTime(ended)) (\((ended - run.created).forPeople))"]) }
+    if let parent = run.parent { head.append(["Rolls back", "run \(parent)"]) }
+    if let rollback = facts.rollback { head.append(["Rolled back by", "run \(rollback.id), \(rollback.state.rawValue)"]) }
+    head.append(["Host root", run.root])
+    head.append(["Playbook", run.playbookFile])
+    head.append(["Logs", session.state.directory(of: run.id)])
+    var text = table(head) + "\n" + facts.stepLines(style, now: wallClock())
+    for step in facts.steps where step.evidence != nil || step.attempts.count > 1 || step.error != nil {
+      text += "\n" + style.paint(step.id, .bold) + "\n" + details(step, style)
+    }
+    let artifacts = try journal.artifacts(run.id).filter { $0.state != .removed }
+    if !artifacts.isEmpty { text += "\nPaths that the run made\n" + table(artifacts.map { ["  \($0.kind)", $0.path, $0.state.rawValue] }) }
+    if let error = run.error { text += "\n" + style.failure(error) }
+    return text
+  }
+
+  private static func details(_ step: StepRecord, _ style: Style) -> String {
+    var text = ""
+    for attempt in step.attempts where step.attempts.count > 1 || attempt.outcome != .succeeded {
+      let outcome = attempt.outcome?.rawValue ?? "not known how it ended"
+      let error = attempt.error.map { ": \(printable($0.description))" } ?? ""
+      text += "  attempt \(attempt.number), \(localTime(attempt.started, "%H:%M:%S")): \(outcome)\(error)\n"
+    }
+    if let hint = step.error?.next, !hint.isEmpty { text += "  hint: \(hint)\n" }
+    for (key, value) in step.evidence?.object?.pairs ?? [] where key != "summary" {
+      let shown = value.string ?? value.text()
+      text += "  \(key): \(fit(printable(shown), 400))\n"
+    }
+    return text
+  }
+}

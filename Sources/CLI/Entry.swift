@@ -1,0 +1,26 @@
+internal import Engine
+internal import Host
+internal import Model
+
+/// The whole program but for `exit`: understands the command line, runs the command, and says what went wrong.
+public func kguard(_ argv: [String]) -> Int32 {
+  if argv.first == SupervisorProcess.argument, argv.count == 2 { return SupervisorProcess.main(state: argv[1]) }
+  Signals.block()
+  let style = Style(.errors, noColor: argv.contains(OptionSpec.noColor.name))
+  do throws(Failure) {
+    let parsed = try Parser(root: Commands.root).parse(argv)
+    if parsed.wantsHelp {
+      Terminal.write(Help(spec: parsed.spec, path: parsed.invocation.command).text, to: .output)
+      return ExitStatus.done.rawValue
+    }
+    guard let run = parsed.spec.run else { return ExitStatus.usage.rawValue }
+    return try run(parsed.invocation).rawValue
+  } catch {
+    Terminal.write(style.failure(error), to: .errors)
+    if argv.contains("--output=json") || zip(argv, argv.dropFirst()).contains(where: { ["--output", "-o"].contains($0) && $1 == "json" }) {
+      let line: JSON = ["type": "error", "error": error.json, "exit": .int(Int64(error.exit.rawValue))]
+      Terminal.write(line.text() + "\n", to: .output)
+    }
+    return error.exit.rawValue
+  }
+}

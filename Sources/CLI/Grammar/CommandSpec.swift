@@ -1,0 +1,81 @@
+internal import Model
+
+/// A command as a value: what parses it, documents it and completes it is made from this one description.
+struct CommandSpec: Sendable {
+  var name: String
+  var summary: String
+  var arguments: [ArgumentSpec] = []
+  var options: [OptionSpec] = []
+  /// Paragraphs for `--help`.
+  var details: String = ""
+  var examples: [Example] = []
+  var subcommands: [CommandSpec] = []
+  var run: (@Sendable (Invocation) throws(Failure) -> ExitStatus)?
+  var isHidden = false
+
+  struct Example: Sendable {
+    let line: String
+    let meaning: String
+    init(_ line: String, _ meaning: String) {
+      self.line = line
+      self.meaning = meaning
+    }
+  }
+}
+
+struct ArgumentSpec: Sendable {
+  let name: String
+  let summary: String
+  var isOptional = false
+
+  init(_ name: String, _ summary: String, isOptional: Bool = false) {
+    self.name = name
+    self.summary = summary
+    self.isOptional = isOptional
+  }
+}
+
+struct OptionSpec: Sendable {
+  let name: String
+  var short: String?
+  /// What stands for its value; nil: it takes none.
+  var value: String?
+  let summary: String
+  var isRepeated = false
+  /// The environment variable that stands in for it.
+  var variable: String?
+
+  init(_ name: String, short: String? = nil, value: String? = nil, _ summary: String, isRepeated: Bool = false, variable: String? = nil) {
+    self.name = name
+    self.short = short
+    self.value = value
+    self.summary = summary
+    self.isRepeated = isRepeated
+    self.variable = variable
+  }
+
+  static let root = OptionSpec("--root", value: "DIR", "use DIR as the root of the host", variable: "KGUARD_ROOT")
+  static let state = OptionSpec("--state", value: "DIR", "keep journal and logs in DIR (default /var/lib/kguard)", variable: "KGUARD_STATE")
+  static let config = OptionSpec("--config", value: "FILE", "read FILE instead of /etc/kguard/config.yaml", variable: "KGUARD_CONFIG")
+  static let output = OptionSpec("--output", short: "-o", value: "text|json", "how to print (default text)", variable: "KGUARD_OUTPUT")
+  static let yes = OptionSpec("--yes", short: "-y", "do not ask")
+  static let noColor = OptionSpec("--no-color", "no colours (also: NO_COLOR)")
+  static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes")
+  static let help = OptionSpec("--help", short: "-h", "show this help")
+
+  /// Everywhere.
+  static let common = [root, state, config, output, yes, noColor, verbose, help]
+  static let dryRun = OptionSpec("--dry-run", "say what would happen, and change nothing")
+}
+
+/// What a person typed, understood.
+struct Invocation: Sendable {
+  var command: [String]
+  var arguments: [String: String] = [:]
+  var options: [String: [String]] = [:]
+
+  func has(_ option: OptionSpec) -> Bool { options[option.name] != nil }
+  func value(_ option: OptionSpec) -> String? { options[option.name]?.last }
+  func values(_ option: OptionSpec) -> [String] { options[option.name] ?? [] }
+  var isJSON: Bool { value(.output) == "json" }
+}

@@ -1,0 +1,67 @@
+internal import Engine
+internal import Host
+internal import Model
+internal import Synchronization
+
+/// A run off a terminal: a line for each thing that happens, and a heartbeat while nothing does.
+final class PlainView: Observer {
+  private struct State {
+    var step: String?
+    var since: Duration = .zero
+    var lastLine: Duration = .zero
+    var progress: Progress?
+  }
+  private let state = Mutex(State())
+  private let isVerbose: Bool
+  static let heartbeat = Duration.seconds(30)
+
+  init(isVerbose: Bool) {
+    self.isVerbose = isVerbose
+    startThread("heartbeat") { [weak self] in
+      let never = StopSignal()
+      while never.sleep(.seconds(1)), let self { self.beat() }
+    }
+  }
+
+  func notice(_ notice: Notice) {
+    switch notice {
+    case .runStarted(let run, let playbook, let inputs, let parent, let isResume):
+      say("run \(run): " + Words.heading(playbook, inputs, parent: parent, isResume: isResume))
+    case .stepStarted(_, let step, let action, let attempt, _):
+      state.withLock {
+        $0.step = step
+        $0.since = monotonicNow()
+        $0.progress = nil
+      }
+      say("\(step): started" + (action == step ? "" : " (\(action))") + (attempt > 1 ? ", attempt \(attempt)" : ""))
+    case .stepEnded(_, let step, let stepState, let failure, let evidence, let took):
+      state.withLock { $0.step = nil }
+      let time = took.map { " in \($0.forPeople)" } ?? ""
+      let summary = Words.summary(evidence)
+      let detail = failure.map { ": \($0)" } ?? (summary.isEmpty ? "" : ": \(summary)")
+      say("\(step): \(stepState.rawValue)\(time)\(detail)")
+    case .retrying(_, let step, let failure, let after, let attempt):
+      say("\(step): failed: \(failure); attempt \(attempt) in \(after.forPeople)")
+    case .message(_, let step, let text): say((step.map { "\($0): " } ?? "") + text)
+    case .phase(_, let step, let text): say("\(step): \(text)")
+    case .output(_, let step, let line): if isVerbose { say("\(step)| \(printable(line))") }
+    case .progress(_, _, let progress): state.withLock { $0.progress = progress }
+    case .runEnded(let run, let runState, _): say("run \(run): \(runState.rawValue)")
+    }
+  }
+
+  private func beat() {
+    let now = monotonicNow()
+    let line = state.withLock { state -> String? in
+      guard let step = state.step, now - state.lastLine >= Self.heartbeat else { return nil }
+      let progress = state.progress.map { ", " + Words.progress($0, since: state.since, now: now) } ?? ""
+      return "\(step): still running, \((now - state.since).forPeople)\(progress)"
+    }
+    if let line { say(line) }
+  }
+
+  private func say(_ text: String) {
+    state.withLock { $0.lastLine = monotonicNow() }
+    Terminal.write("\(localTime(wallClock(), "%H:%M:%S")) \(text)\n", to: .errors)
+  }
+}

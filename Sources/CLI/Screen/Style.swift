@@ -1,0 +1,135 @@
+internal import Host
+internal import Model
+
+/// How text looks on one stream: with or without colours, in UTF-8 or plain ASCII.
+struct Style: Sendable {
+  let hasColor: Bool
+  let hasUnicode: Bool
+
+  init(color: Bool, unicode: Bool) {
+    hasColor = color
+    hasUnicode = unicode
+  }
+
+  /// What the terminal, `NO_COLOR`, `TERM` and the locale allow.
+  init(_ stream: Terminal.Stream, noColor: Bool) {
+    let forbidden = noColor || !(environment("NO_COLOR") ?? "").isEmpty || environment("TERM") == "dumb"
+    hasColor = Terminal.isTerminal(stream) && !forbidden
+    let locale = environment("LC_ALL").flatMap { $0.isEmpty ? nil : $0 } ?? environment("LC_CTYPE") ?? environment("LANG") ?? ""
+    hasUnicode = locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8")
+  }
+
+  enum Ink: String { case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34" }
+
+  func paint(_ text: String, _ ink: Ink) -> String { hasColor ? "\u{1b}[\(ink.rawValue)m\(text)\u{1b}[0m" : text }
+
+  enum Mark { case done, failed, skipped, running, waiting, undone }
+
+  func mark(_ mark: Mark) -> String {
+    switch mark {
+    case .done: paint(hasUnicode ? "✓" : "ok", .green)
+    case .failed: paint(hasUnicode ? "✗" : "!!", .red)
+    case .skipped: paint(hasUnicode ? "–" : "--", .dim)
+    case .running: paint(hasUnicode ? "▸" : "->", .blue)
+    case .waiting: paint(hasUnicode ? "·" : "..", .dim)
+    case .undone: paint(hasUnicode ? "↶" : "<-", .yellow)
+    }
+  }
+
+  var markWidth: Int { hasUnicode ? 1 : 2 }
+
+  func mark(of state: StepState) -> String {
+    switch state {
+    case .pending: mark(.waiting)
+    case .started: mark(.running)
+    case .succeeded: mark(.done)
+    case .failed: mark(.failed)
+    case .skipped: mark(.skipped)
+    case .undone: mark(.undone)
+    }
+  }
+
+  func paint(_ state: RunState) -> String {
+    switch state {
+    case .succeeded: paint(state.rawValue, .green)
+    case .failed, .needsOperator: paint(state.rawValue, .red)
+    case .rolledBack, .interrupted, .rollingBack: paint(state.rawValue, .yellow)
+    case .pending, .running: paint(state.rawValue, .blue)
+    }
+  }
+
+  /// `error: what: why`, then `hint: next`, as the screen shows every failure.
+  func failure(_ failure: Failure) -> String {
+    let label = failure.exit == .interrupted ? paint("stopped:", .yellow) : paint("error:", .red)
+    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(printableLines(failure.next))"
+    return "\(label) \(printableLines("\(failure.what): \(failure.why)"))\(hint)\n"
+  }
+
+  func bar(_ fraction: Double, width: Int) -> String {
+    let filled = Int((min(max(fraction, 0), 1) * Double(width)).rounded(.down))
+    let (full, empty) = hasUnicode ? ("━", "─") : ("#", ".")
+    return paint(String(repeating: full, count: filled), .blue) + paint(String(repeating: empty, count: width - filled), .dim)
+  }
+}
+
+/// A text that a command or a file gave, made safe for a terminal: no control characters, no escape sequences.
+func printable(_ text: String) -> String {
+  var out = String.UnicodeScalarView()
+  var isEscape = false
+  for scalar in text.unicodeScalars {
+    if isEscape {
+      // A control sequence ends with a letter; `[` and parameters stand before.
+      if scalar.properties.isAlphabetic || scalar == "~" { isEscape = false }
+    } else if scalar == "\u{1b}" {
+      isEscape = true
+    } else if scalar == "\t" {
+      out.append(" ")
+    } else if scalar.value >= 0x20 && scalar.value != 0x7f && !(0x80..<0xa0).contains(scalar.value) {
+      out.append(scalar)
+    }
+  }
+  return String(out)
+}
+
+/// The same for a text of several lines.
+func printableLines(_ text: String) -> String {
+  text.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }.joined(separator: "\n")
+}
+
+/// The text cut to a width, with an ellipsis where something is lost.
+func fit(_ text: String, _ width: Int, ellipsis: String = "…") -> String {
+  if text.count <= width { return text }
+  return width <= ellipsis.count ? String(text.prefix(max(0, width))) : text.prefix(width - ellipsis.count) + ellipsis
+}
+
+/// The text in lines of at most a width, broken between words where that can be.
+func wrapped(_ text: String, _ width: Int) -> [String] {
+  var lines: [String] = []
+  for word in text.split(separator: " ") {
+    var word = Substring(word)
+    if let last = lines.last, last.count + 1 + word.count <= width {
+      lines[lines.count - 1] += " " + word
+      continue
+    }
+    while word.count > max(1, width) {
+      lines.append(String(word.prefix(max(1, width))))
+      word = word.dropFirst(max(1, width))
+    }
+    lines.append(String(word))
+  }
+  return lines
+}
+
+func padded(_ text: String, _ width: Int) -> String {
+  text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
+}
+
+/// Rows in columns as wide as they need to be; the last column is as long as it is.
+func table(_ rows: [[String]], gap: Int = 2) -> String {
+  let columns = rows.map(\.count).max() ?? 0
+  let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+  return rows.map { row in
+    let cells = row.enumerated().map { $0.offset == row.count - 1 ? $0.element : padded($0.element, widths[$0.offset] + gap) }
+    return cells.joined() + "\n"
+  }.joined()
+}

@@ -1,0 +1,50 @@
+internal import Engine
+internal import Host
+internal import Model
+internal import Playbooks
+
+/// The sentences that both views of a run share.
+enum Words {
+  static func heading(_ playbook: Playbook, _ inputs: [String: String], parent: RunID?, isResume: Bool) -> String {
+    let defaults = Dictionary(playbook.inputs.map { ($0.name, $0.defaultValue ?? "") }) { $1 }
+    let values = inputs.filter { defaults[$0.key] != $0.value }.sorted { $0.key < $1.key }.map {
+      $0.key == "version" ? $0.value : "\($0.key)=\($0.value)"
+    }
+    let what = ([playbook.name] + values).joined(separator: " ")
+    let whose = parent.map { ", rolls back run \($0)" } ?? ""
+    return what + whose + (isResume ? ", resumed" : "")
+  }
+
+  /// What an action says about its own evidence, in a few words.
+  static func summary(_ evidence: JSON?) -> String { printable(evidence?["summary"]?.string ?? "") }
+
+  static func progress(_ progress: Progress, since start: Duration, now: Duration) -> String {
+    var text = sizeForPeople(progress.done)
+    if let total = progress.total, total > 0 { text += " of \(sizeForPeople(total))" }
+    let elapsed = (now - start).inSeconds
+    guard elapsed >= 1, progress.done > 0 else { return text }
+    let rate = Double(progress.done) / elapsed
+    text += ", " + sizeForPeople(Int64(rate)) + "/s"
+    if let total = progress.total, total > progress.done, elapsed >= 2 {
+      text += ", \(Duration.milliseconds(Int64(Double(total - progress.done) / rate * 1000)).forPeople) left"
+    }
+    return text
+  }
+
+  /// How a run ended, in a sentence.
+  static func ending(_ result: RunResult, _ style: Style) -> String {
+    let run = "run \(result.run)"
+    switch result.state {
+    case .succeeded: return style.paint("done:", .green) + " \(run) succeeded\n"
+    case .rolledBack:
+      return style.paint("rolled back:", .yellow) + " \(run) failed, and the cluster is as it was\n" + cause(result, style)
+    case .interrupted, .rollingBack, .failed, .needsOperator, .pending, .running:
+      return result.failure.map(style.failure) ?? "\(run) is \(result.state.rawValue)\n"
+    }
+  }
+
+  private static func cause(_ result: RunResult, _ style: Style) -> String {
+    guard let failure = result.failure else { return "" }
+    return "cause: \(failure.what): \(failure.why)\n\(style.paint("hint:", .bold)) `kguard show \(result.run)` tells the whole story\n"
+  }
+}

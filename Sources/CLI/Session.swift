@@ -1,0 +1,74 @@
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+internal import Playbooks
+
+/// What every command starts from: the machine, the state directory, the configuration, and how to print.
+struct Session: Sendable {
+  let invocation: Invocation
+  let machine: LocalMachine
+  let state: StateDirectory
+  let style: Style
+
+  init(_ invocation: Invocation) throws(Failure) {
+    self.invocation = invocation
+    machine = try LocalMachine(root: invocation.value(.root) ?? "/")
+    state = StateDirectory(
+      try invocation.value(.state).map { (path) throws(Failure) in try Files.absolute(path) } ?? machine.locate("/var/lib/kguard"))
+    style = Style(.errors, noColor: invocation.has(.noColor))
+  }
+
+  var outputStyle: Style { Style(.output, noColor: invocation.has(.noColor)) }
+  var isJSON: Bool { invocation.isJSON }
+
+  /// Data goes to standard output.
+  func print(_ text: String) { Terminal.write(text, to: .output) }
+  /// Prose goes to standard error.
+  func say(_ text: String) { Terminal.write(text, to: .errors) }
+
+  func printJSON(_ json: JSON) { print(json.text(pretty: Terminal.isTerminal(.output)) + "\n") }
+
+  func library() -> PlaybookLibrary { PlaybookLibrary(machine: machine) }
+
+  /// The configuration: `--config`, else `/etc/kguard/config.yaml`, else the defaults.
+  func configuration() throws(Failure) -> Configuration {
+    let configuration = try Configuration.find(invocation.value(.config), on: machine)
+    try configuration.checkSecrets(machine)
+    return configuration
+  }
+
+  func readJournal() throws(Failure) -> RunJournal? { try RunJournal.open(in: state.path, .read) }
+
+  func writeJournal() throws(Failure) -> RunJournal {
+    if let journal = try RunJournal.open(in: state.path, .write) { return journal }
+    throw Failure(what: "cannot open the journal in \(state.path)", why: "it could not be made", next: "check the directory")
+  }
+
+  /// The run that a person means: its id, a part of it, or nothing for the newest.
+  func findRun(_ text: String?, in journal: RunJournal) throws(Failure) -> RunRecord {
+    guard let text, text != "last" else {
+      if let newest = try journal.newestRun() { return newest }
+      throw Failure(.usage, what: "there is no run yet", why: "the journal is empty", next: "start one with `kguard upgrade VERSION`")
+    }
+    let found = try journal.runs(matching: text)
+    guard let id = found.first, let run = try journal.run(id) else {
+      throw Failure(.usage, what: "there is no run `\(text)`", why: "the journal does not know it", next: "see `kguard history`")
+    }
+    guard found.count == 1 else {
+      let ids = found.prefix(5).map(\.text).joined(separator: ", ")
+      throw Failure(.usage, what: "`\(text)` means more than one run", why: "it fits \(ids)", next: "type more of the id")
+    }
+    return run
+  }
+
+  /// Asks a person; `--yes` answers for them. Off a terminal it is refused: nobody can answer there.
+  func confirm(_ question: String) throws(Failure) -> Bool {
+    if invocation.has(.yes) { return true }
+    guard Terminal.inputIsTerminal, Terminal.isTerminal(.errors) else {
+      throw Failure(.usage, what: question, why: "nobody can be asked here: this is no terminal", next: "say --yes")
+    }
+    say(question + " [y/N] ")
+    return ["y", "yes"].contains((Terminal.readLine() ?? "").lowercased())
+  }
+}

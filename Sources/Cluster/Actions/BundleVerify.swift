@@ -1,0 +1,81 @@
+internal import Bundles
+public import Engine
+internal import Host
+internal import Journal
+public import Model
+public import Playbooks
+
+/// `bundle/verify`: reads the whole snapshot with kguard's own reader, compares it with what the live cluster said, and seals the
+/// bundle with `SHA256SUMS` and `bundle.json`.
+public struct BundleVerify: Action {
+  public static let signature = ActionSignature(
+    "bundle/verify", summary: "read the whole snapshot, compare it with the live cluster, and write bundle.json",
+    requiresBefore: ["etcd/snapshot"])
+
+  public init(_ inputs: ActionInputs) throws(Failure) {}
+
+  public func perform(_ context: StepContext) throws(Failure) {
+    let bundle = try context.bundle(nil)
+    guard var taken = try EtcdSnapshot.taken(bundle) else {
+      throw Failure(
+        .verification, what: "cannot verify the bundle \(bundle.id)", why: "its snapshot is not there", next: "run `kguard resume`")
+    }
+    let snapshot = try verifySnapshot(
+      bundle.snapshot, expecting: Self.expectations(taken), withLiveDigest: true, stop: context.stop
+    ) { done, total in context.progress(Progress(done: done, total: total)) }
+    try failpoint("bundle-verify.read")
+    taken["live"] = try compareWithCluster(snapshot.report, context)
+    let archive = try Files.exists(bundle.archive) ? try BundleFile.measure(bundle, BundleDirectory.archiveName) : nil
+    let manifest = try BundleManifest.write(
+      bundle, snapshot: snapshot, taken: taken, created: context.machine.now(), archive: archive)
+    try context.journal.bundleVerified(
+      bundle.id, run: context.run, directory: bundle.path, manifest: manifest.json, at: context.machine.now())
+  }
+
+  public func verify(_ context: StepContext) throws(Failure) -> JSON {
+    let bundle = try context.bundle(nil)
+    let manifest = try BundleManifest(reading: bundle)
+    let snapshot = manifest.snapshot
+    let keys = snapshot["liveKeys"]?.int ?? 0
+    let archived = manifest.file(BundleDirectory.archiveName) != nil
+    return [
+      "summary": .string("\(keys) keys, revision \(manifest.revision), every page sound\(archived ? "" : "; without a node archive")"),
+      "bundle": .string(bundle.id), "revision": .int(manifest.revision), "keys": .int(keys),
+      "liveDigest": snapshot["liveDigest"] ?? .null, "files": .array(manifest.files.map(\.json)),
+      "objects": snapshot["objects"] ?? [:],
+    ]
+  }
+
+  /// Asks the live cluster how many keys it had at the snapshot's own revision: neither more nor less may be in the snapshot.
+  private func compareWithCluster(_ report: SnapshotReport, _ context: StepContext) throws(Failure) -> JSON {
+    let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
+    let client = try EtcdCluster(location.endpoints, stop: context.stop).healthyClient()
+    let live: KeySpace
+    do throws(Failure) {
+      live = try client.keySpace(prefix: location.prefix, revision: report.revision)
+    } catch {
+      // A revision that was compacted away can't be asked for any more; the snapshot is none the worse for it.
+      guard error.why.contains("compacted") else { throw error }
+      context.message("the live cluster has compacted revision \(report.revision): its counts could not be compared")
+      return ["revision": .int(report.revision), "compared": false]
+    }
+    guard live.total == Int64(report.liveKeys) else {
+      throw Failure(
+        .verification, what: "the snapshot does not hold what the cluster held",
+        why: "at revision \(report.revision) the cluster had \(live.total) keys, and the snapshot has \(report.liveKeys)",
+        next: "take another snapshot with `kguard backup`, from another member if it happens again")
+    }
+    var json = live.json
+    json["compared"] = true
+    return json
+  }
+
+  /// What the cluster said when the snapshot began.
+  static func expectations(_ taken: JSON) -> SnapshotExpectations {
+    var expectations = SnapshotExpectations()
+    expectations.needsTrailer = true
+    expectations.sha256 = taken.at("snapshot", "sha256")?.string.flatMap { Digest(hex: $0) }
+    expectations.minimumRevision = taken.at("snapshot", "revisionAtLeast")?.int
+    return expectations
+  }
+}

@@ -1,0 +1,65 @@
+internal import Bundles
+public import Engine
+internal import Host
+public import Model
+public import Playbooks
+
+/// `etcd/snapshot`: streams a snapshot from a healthy voter into the run's bundle, and notes what the live cluster held.
+public struct EtcdSnapshot: Action {
+  public static let signature = ActionSignature(
+    "etcd/snapshot", summary: "stream a snapshot of etcd into the run's bundle, from a healthy member, over gRPC")
+
+  public init(_ inputs: ActionInputs) throws(Failure) {}
+
+  /// The snapshot appears under its name only when it is whole; the note beside it is written after it.
+  public func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    let bundle = try context.bundle(nil)
+    guard let taken = try Self.taken(bundle), let info = try Files.info(bundle.snapshot) else { return false }
+    return taken.at("snapshot", "size")?.int == info.size
+  }
+
+  public func perform(_ context: StepContext) throws(Failure) {
+    let bundle = try context.bundle(nil)
+    try bundle.make()
+    // A snapshot without its note was cut off between the two: it is ours, and taken again.
+    try Files.removeOwn(bundle.taken)
+    try Files.removeOwn(bundle.snapshot)
+    let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
+    let cluster = EtcdCluster(location.endpoints, stop: context.stop)
+    let (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine) { done, total in
+      context.progress(Progress(done: done, total: total))
+    }
+    try failpoint("etcd-snapshot.note.before")
+    let taken: JSON = [
+      "snapshot": snapshot.json,
+      "etcd": [
+        "version": .string(snapshot.etcdVersion), "cluster": .string(String(snapshot.cluster, radix: 16)),
+        "member": .string(String(snapshot.member, radix: 16)), "endpoint": .string(snapshot.endpoint),
+        "members": .array(survey.members.map(\.json)), "name": JSON(location.manifest?.name), "prefix": .string(location.prefix),
+        "stacked": .bool(location.manifest != nil), "image": JSON(location.manifest?.image),
+      ],
+      "warnings": JSON(survey.warnings.map(\.description)),
+    ]
+    try Files.replace(bundle.taken, with: Array((taken.text(pretty: true) + "\n").utf8))
+    try failpoint("etcd-snapshot.noted")
+    for warning in survey.warnings { context.message("warning: \(warning)") }
+  }
+
+  public func verify(_ context: StepContext) throws(Failure) -> JSON {
+    let bundle = try context.bundle(nil)
+    guard let taken = try Self.taken(bundle), let size = try Files.info(bundle.snapshot)?.size, let snapshot = taken["snapshot"] else {
+      throw Failure(.verification, what: "the snapshot is not there", why: "\(bundle.path) lacks it", next: "run `kguard resume`")
+    }
+    let revision = snapshot["revisionAtLeast"]?.int ?? 0
+    return [
+      "summary": .string("\(sizeForPeople(size)), revision \(revision)"), "bundle": .string(bundle.id), "path": .string(bundle.snapshot),
+      "size": .int(size), "sha256": snapshot["sha256"] ?? .null, "revisionAtLeast": .int(revision),
+      "etcdVersion": snapshot["etcdVersion"] ?? .null, "members": taken.at("etcd", "members") ?? [], "warnings": taken["warnings"] ?? [],
+    ]
+  }
+
+  static func taken(_ bundle: BundleDirectory) throws(Failure) -> JSON? {
+    guard let text = try Files.textIfPresent(bundle.taken) else { return nil }
+    return try JSON(parsing: text)
+  }
+}

@@ -1,0 +1,63 @@
+public import Model
+public import Playbooks
+
+/// A built-in verb. It answers four questions; the engine alone decides when they are asked.
+public protocol Action: Sendable {
+  /// Its path and inputs, as playbooks write them.
+  static var signature: ActionSignature { get }
+  /// Whether it may change the cluster: a run that stops after such a step is not "nothing was changed".
+  static var changesCluster: Bool { get }
+  /// What the first Ctrl-C does while it performs.
+  static var stopping: Stopping { get }
+
+  init(_ inputs: ActionInputs) throws(Failure)
+
+  /// Did it already happen? Asked before acting, and on every resume. It looks at the world and changes nothing.
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool
+  /// The effect.
+  func perform(_ context: StepContext) throws(Failure)
+  /// Does the world now say so? What it returns is kept as evidence: facts, no times and no process numbers.
+  func verify(_ context: StepContext) throws(Failure) -> JSON
+  /// Takes the effect back as far as it is there; asked again after a crash. Nil: there is nothing to take back.
+  var undo: (@Sendable (StepContext) throws(Failure) -> Void)? { get }
+}
+
+public enum Stopping: Sendable {
+  /// Ctrl-C cancels it; nothing is lost but time.
+  case cancels
+  /// Ctrl-C waits for its end: cutting it would leave the cluster half way.
+  case waits
+}
+
+extension Action {
+  public static var changesCluster: Bool { false }
+  public static var stopping: Stopping { .cancels }
+  public func isInEffect(_ context: StepContext) throws(Failure) -> Bool { false }
+  public var undo: (@Sendable (StepContext) throws(Failure) -> Void)? { nil }
+}
+
+/// The values of `with:`, all references resolved. The playbook's checker has compared them with the signature.
+public struct ActionInputs: Sendable {
+  private let values: [String: String]
+  public init(_ values: [String: String]) { self.values = values }
+
+  public subscript(name: String) -> String? { values[name] }
+
+  public func require(_ name: String) throws(Failure) -> String {
+    if let value = values[name] { return value }
+    throw Failure(.usage, what: "the step has no input `\(name)`", why: "its action needs it", next: "add it under `with:`")
+  }
+}
+
+/// Every action there is, by path.
+public struct Actions: Sendable {
+  private let types: [String: any Action.Type]
+
+  public init(_ types: [any Action.Type]) {
+    self.types = Dictionary(([RunUndo.self] + types).map { ($0.signature.path, $0) }) { $1 }
+  }
+
+  public var catalogue: Catalogue { Catalogue(types.values.map { $0.signature }.sorted { $0.path < $1.path }) }
+
+  subscript(path: String) -> (any Action.Type)? { types[path] }
+}

@@ -1,0 +1,83 @@
+internal import Host
+public import Model
+internal import Playbooks
+
+/// A step that a playbook's author wrote: `run:` with an argv, or `shell:` with a script. It runs at least once; `check:` says whether
+/// it is in effect already.
+struct OwnStep {
+  let argv: [String]
+  let environment: [String: String]
+  let check: [String]?
+  let undoArgv: [String]?
+
+  init(_ step: Step, _ scope: Scope) throws(Failure) {
+    switch step.work {
+    case .run(let templates): argv = try Self.resolve(templates, scope)
+    case .shell(let script): argv = ["sh", "-euc", script]
+    case .action: argv = []
+    }
+    var environment: [String: String] = [:]
+    for (name, value) in step.environment { environment[name] = try value.resolved(scope) }
+    self.environment = environment
+    check = try step.check.map { (templates) throws(Failure) in try Self.resolve(templates, scope) }
+    undoArgv = try step.undo.map { (templates) throws(Failure) in try Self.resolve(templates, scope) }
+  }
+
+  private static func resolve(_ templates: [Template], _ scope: Scope) throws(Failure) -> [String] {
+    var argv: [String] = []
+    for template in templates { argv.append(try template.resolved(scope)) }
+    return argv
+  }
+}
+
+extension OwnStep: StepWork {
+  var changesCluster: Bool { false }
+  var hasUndo: Bool { undoArgv != nil }
+  var isOneCommand: Bool { true }
+
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    if case .ended(let end) = context.previousChild, end.end.isSuccess { return true }
+    if let check {
+      let executable = try context.machine.require(program: check.first ?? "")
+      let environment = context.machine.childEnvironment.merging(self.environment) { $1 }
+      return try runCaptured(executable, Command(check, environment: environment)).end.isSuccess
+    }
+    return false
+  }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    try judge(try context.supervise(argv, environment: environment), context)
+  }
+
+  func verify(_ context: StepContext) throws(Failure) -> JSON { ["exit": 0] }
+
+  func undo(_ context: StepContext) throws(Failure) {
+    guard let undoArgv else { return }
+    try judge(try context.supervise(undoArgv, environment: environment), context)
+  }
+
+  private func judge(_ end: ChildEnd, _ context: StepContext) throws(Failure) {
+    if let failure = end.failure(
+      of: argv.first ?? "", log: context.state.log(of: context.run, step: context.step, attempt: context.attempt))
+    {
+      throw failure
+    }
+  }
+}
+
+extension ChildEnd {
+  /// Nil where the command ended well; otherwise what it said last, and where the rest is.
+  public func failure(of program: String, log: String) -> Failure? {
+    if end.isSuccess && !timedOut { return nil }
+    let why = timedOut ? "its time was up, and it was ended" : end.description
+    let last = lastLine(of: log).map { "; its last line: \($0)" } ?? ""
+    return Failure(what: "`\(program)` failed", why: why + last, next: "read its output in \(log)")
+  }
+}
+
+/// The last line of a file that says something; only the end of the file is read.
+private func lastLine(of path: String) -> String? {
+  guard let size = try? Files.info(path)?.size, let tail = try? Files.read(path, from: max(0, size - 4096), upTo: 4096) else { return nil }
+  let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline)
+  return lines.last { !$0.allSatisfy(\.isWhitespace) }.map { String($0.prefix(300)) }
+}

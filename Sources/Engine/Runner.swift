@@ -1,0 +1,231 @@
+public import Host
+public import Journal
+public import Model
+public import Playbooks
+
+/// How a run ended, for now.
+public struct RunResult: Sendable, Equatable {
+  public let run: RunID
+  public let state: RunState
+  public let exit: ExitStatus
+  public let failure: Failure?
+}
+
+/// Executes runs: the only place that decides in which order the questions of a step are asked. For one thread.
+public final class Runner {
+  let journal: RunJournal
+  let machine: any Machine
+  let actions: Actions
+  let state: StateDirectory
+  let supervisor: Supervisor
+  let observer: (any Observer)?
+  let stop: StopSignal
+  let reserve: Reserve
+  private let findPlaybook: (String) throws(Failure) -> Playbook
+  private let version: String
+
+  /// `findPlaybook` is asked for the playbook that rolls a run back.
+  public init(
+    journal: RunJournal, machine: any Machine, actions: Actions, state: StateDirectory, supervisor: Supervisor, observer: (any Observer)?,
+    stop: StopSignal, version: String, findPlaybook: @escaping (String) throws(Failure) -> Playbook
+  ) {
+    self.journal = journal
+    self.machine = machine
+    self.actions = actions
+    self.state = state
+    self.supervisor = supervisor
+    self.observer = observer
+    self.stop = stop
+    self.version = version
+    self.findPlaybook = findPlaybook
+    reserve = Reserve(path: state.reserve)
+  }
+
+  /// Writes a new run down. Nothing is done yet.
+  public func create(_ playbook: Playbook, inputs: [String: String], config: JSON, parent: RunID? = nil) throws(Failure) -> RunID {
+    try reserve.ensure()
+    try failpoint("run/create.before")
+    let new = NewRun(
+      playbook: playbook.name, playbookFile: playbook.file, playbookText: playbook.text,
+      inputs: try playbook.resolveInputs(inputs), config: config, root: machine.root, parent: parent,
+      steps: playbook.steps.map { ($0.id, $0.actionName) })
+    let salt = machine.random(2)
+    let id = try journal.createRun(
+      new, playbookDigest: sha256(Array(playbook.text.utf8)), kguard: version, salt: UInt16(salt[0]) << 8 | UInt16(salt[1]),
+      at: machine.now())
+    try failpoint("run/create.after")
+    return id
+  }
+
+  /// Goes on with a run from wherever it is, to its end or to where it has to stop.
+  public func execute(_ id: RunID) throws(Failure) -> RunResult {
+    let run = try record(id)
+    if run.state == .rollingBack || run.state == .needsOperator && hasBegunRollback(id) {
+      return try rollBack(run, isResume: true)
+    }
+    let isResume = run.state != .pending
+    let playbook = try playbook(of: run)
+    try journal.record(id, isResume ? .resume : .start, at: machine.now())
+    try failpoint("run/start.after")
+    observer?.notice(.runStarted(id, playbook: playbook, inputs: run.inputs, parent: run.parent, isResume: isResume))
+    return try steps(of: run, playbook)
+  }
+
+  /// Rolls a run back, whatever state it is in, by the playbook that its own playbook names.
+  public func rollBack(_ id: RunID) throws(Failure) -> RunResult {
+    try rollBack(try record(id), isResume: false)
+  }
+
+  // MARK: - The steps
+
+  private func steps(of run: RunRecord, _ playbook: Playbook) throws(Failure) -> RunResult {
+    let records = try journal.steps(run.id)
+    guard records.map(\.id) == playbook.steps.map(\.id) else {
+      throw Failure(
+        .needsOperator, what: "cannot go on with run \(run.id)", why: "its steps in the journal are not those of its playbook",
+        next: "report this as a bug, with the output of `kguard show \(run.id)`")
+    }
+    var evidence: [String: JSON] = [:]
+    for (step, earlier) in zip(playbook.steps, records) {
+      var record = earlier
+      if !record.state.isSettled {
+        if stop.isAsked { return try interrupt(run, nil) }
+        let attempt = StepAttempt(runner: self, run: run, step: step, record: record, evidence: evidence)
+        switch try attempt.carryOut() {
+        case .settled(let settled): record = settled
+        case .interrupted(let failure): return try interrupt(run, failure)
+        }
+      }
+      if record.state == .failed, step.onFailure != .continue {
+        let failure = record.error ?? Failure(what: "the step \(step.id) failed", why: "the journal does not say why", next: "")
+        return try fail(run, playbook, step, failure)
+      }
+      evidence[step.id] = record.evidence
+    }
+    return try finish(run, .succeed, nil, exit: .done)
+  }
+
+  private func interrupt(_ run: RunRecord, _ failure: Failure?) throws(Failure) -> RunResult {
+    let reason = stop.reason.isEmpty ? "it was asked to stop" : stop.reason
+    let failure =
+      failure
+      ?? Failure(
+        .interrupted, what: "run \(run.id) was interrupted", why: reason, next: "run `kguard resume \(run.parent ?? run.id)` to go on")
+    return try finish(run, .interrupt, failure, exit: .interrupted)
+  }
+
+  private func fail(_ run: RunRecord, _ playbook: Playbook, _ step: Step, _ failure: Failure) throws(Failure) -> RunResult {
+    if step.onFailure == .rollback, run.parent == nil {
+      try journal.record(run.id, .rollBack, error: failure, at: machine.now())
+      try failpoint("run/roll-back.after")
+      observer?.notice(.runEnded(run.id, .rollingBack, failure))
+      return try rollBack(try record(run.id), isResume: true)
+    }
+    // "Failed" promises that the cluster is untouched. Where that is not so, an operator must look.
+    if run.parent == nil, try touchedCluster(run, playbook) {
+      var failure = failure
+      failure.exit = .needsOperator
+      failure.next += "; the cluster has been changed: `kguard resume` tries on, `kguard rollback` puts it back"
+      return try finish(run, .giveUp, failure, exit: .needsOperator)
+    }
+    return try finish(run, .fail, failure, exit: failure.exit == .done ? .failed : failure.exit)
+  }
+
+  private func finish(_ run: RunRecord, _ event: RunEvent, _ failure: Failure?, exit: ExitStatus) throws(Failure) -> RunResult {
+    try failpoint("run/end.before")
+    let state = try reserve.spend { () throws(Failure) in try journal.record(run.id, event, error: failure, at: machine.now()) }
+    try failpoint("run/end.after")
+    observer?.notice(.runEnded(run.id, state, failure))
+    return RunResult(run: run.id, state: state, exit: exit, failure: failure)
+  }
+
+  /// Whether a step that may change the cluster was begun and not undone.
+  private func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
+    for (step, record) in zip(playbook.steps, try journal.steps(run.id)) where [.started, .succeeded, .failed].contains(record.state) {
+      if let path = step.action, actions[path]?.changesCluster == true { return true }
+    }
+    return false
+  }
+
+  // MARK: - Rollback
+
+  private func hasBegunRollback(_ id: RunID) -> Bool { (try? journal.rollback(of: id)) != nil }
+
+  private func rollBack(_ run: RunRecord, isResume: Bool) throws(Failure) -> RunResult {
+    let playbook = try playbook(of: run)
+    guard run.parent == nil, let name = playbook.rollback else {
+      throw Failure(
+        .usage, what: "cannot roll run \(run.id) back", why: "its playbook `\(playbook.name)` names no `rollback:`",
+        next: "put things back by hand; `kguard show \(run.id)` says what the run did")
+    }
+    if run.state != .rollingBack { try journal.record(run.id, .rollBack, at: machine.now()) }
+    let child = try rollbackRun(of: run, name)
+    let result = try execute(child)
+    switch result.state {
+    case .succeeded:
+      // Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
+      let touched = try touchedCluster(try record(child), try self.playbook(of: try record(child)))
+      if touched { return try finish(run, .finishRollback, run.error, exit: .rolledBack) }
+      return try finish(run, .nothingChanged, run.error, exit: .failed)
+    case .interrupted:
+      return RunResult(run: run.id, state: .rollingBack, exit: .interrupted, failure: result.failure)
+    default:
+      var failure = result.failure ?? Failure(what: "the rollback did not succeed", why: "it is \(result.state.rawValue)", next: "")
+      failure.exit = .needsOperator
+      failure.next += "; then run `kguard resume \(run.id)`, which tries the rollback again"
+      return try finish(run, .giveUp, failure, exit: .needsOperator)
+    }
+  }
+
+  /// The rollback that is under way, or a new one.
+  private func rollbackRun(of run: RunRecord, _ name: String) throws(Failure) -> RunID {
+    if let earlier = try journal.rollback(of: run.id), !earlier.state.isFinal { return earlier.id }
+    let rollback = try findPlaybook(name)
+    let accepted = Set(rollback.inputs.map(\.name))
+    return try create(rollback, inputs: run.inputs.filter { accepted.contains($0.key) }, config: run.config, parent: run.id)
+  }
+
+  // MARK: - Finding things
+
+  func record(_ id: RunID) throws(Failure) -> RunRecord {
+    if let run = try journal.run(id) { return run }
+    throw Failure(.usage, what: "there is no run \(id)", why: "the journal does not know it", next: "see `kguard history`")
+  }
+
+  /// The playbook as it was when the run began, not the file as it is today.
+  func playbook(of run: RunRecord) throws(Failure) -> Playbook {
+    do throws(PlaybookProblems) {
+      return try Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue)
+    } catch {
+      throw error.failure.within("cannot read the playbook of run \(run.id), which another kguard wrote (\(run.kguard))")
+    }
+  }
+
+  func work(of step: Step, in run: RunRecord, attempt: Int = 1, evidence: [String: JSON] = [:]) throws(Failure) -> any StepWork {
+    let scope = scope(run, step, attempt: attempt, evidence: evidence)
+    guard let path = step.action else { return try OwnStep(step, scope) }
+    guard let type = actions[path] else {
+      throw Failure(.usage, what: "cannot run the step \(step.id)", why: "there is no action `\(path)`", next: "see `kguard playbook list`")
+    }
+    return try ActionWork(type, step, scope)
+  }
+
+  func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {
+    let facts = [
+      "id": run.id.text, "playbook": run.playbook, "step": step.id, "attempt": String(attempt),
+      "started": (run.started ?? run.created).description,
+    ]
+    return Scope(inputs: run.inputs, run: facts, config: run.config, steps: evidence)
+  }
+}
+
+extension Step {
+  /// What the journal and the screen call its work.
+  public var actionName: String {
+    switch work {
+    case .action(let path): path
+    case .run: "run"
+    case .shell: "shell"
+    }
+  }
+}

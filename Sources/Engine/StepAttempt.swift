@@ -1,0 +1,179 @@
+internal import Host
+internal import Journal
+internal import Model
+internal import Playbooks
+
+/// Carries one step out: intent, effect, proof, outcome; and again where it may be retried.
+struct StepAttempt {
+  let runner: Runner
+  let run: RunRecord
+  let step: Step
+  let record: StepRecord
+  let evidence: [String: JSON]
+
+  enum Result {
+    case settled(StepRecord)
+    case interrupted(Failure)
+  }
+
+  /// Whoever kills the supervisor this often means it.
+  private static let mostLost = 3
+
+  private var journal: RunJournal { runner.journal }
+
+  func carryOut() throws(Failure) -> Result {
+    if record.state == .pending {
+      let scope = runner.scope(run, step, attempt: 1, evidence: evidence)
+      if let condition = step.when, try !condition.holds(scope) {
+        try journal.step(run.id, record.position, .skip, detail: ["when": .string(condition.source)], at: runner.machine.now())
+        runner.observer?.notice(.stepEnded(run.id, step: step.id, .skipped, nil, evidence: nil, took: nil))
+        return .settled(with(.skipped))
+      }
+      return try attempts(from: 1, failures: 0)
+    }
+    return try resume()
+  }
+
+  // MARK: - Going on after a crash
+
+  /// The step is `started`, by a process that is gone: ask the world how far it came.
+  private func resume() throws(Failure) -> Result {
+    guard let last = record.attempts.last else { return try attempts(from: 1, failures: 0) }
+    let failures = record.attempts.count { $0.outcome == .failed }
+    guard last.outcome == nil else { return try attempts(from: last.number + 1, failures: failures) }
+    return try recover(last.number, failures: failures)
+  }
+
+  /// Nobody saw how this attempt ended. What still runs is waited for; then the world says whether the step is in effect.
+  private func recover(_ number: Int, failures: Int, lost: Int = 0) throws(Failure) -> Result {
+    let directory = runner.state.directory(of: run.id, step: step.id, attempt: number)
+    var announced = false
+    let previous = try PreviousChild.settle(directory, runner.state) { process in
+      if !announced {
+        let who = process.map { "process \($0.pid)" } ?? "a command"
+        runner.observer?.notice(.message(run.id, step: step.id, "waiting for \(who) of the earlier kguard, which still runs"))
+      }
+      announced = true
+      return !runner.stop.isAsked
+    }
+    guard let previous else {
+      return .interrupted(
+        Failure(
+          .interrupted, what: "the step \(step.id) was interrupted", why: "a command of the earlier kguard still runs",
+          next: "run `kguard resume` later to go on"))
+    }
+
+    let context = makeContext(attempt: number, previous: previous)
+    let work = try runner.work(of: step, in: run, attempt: number, evidence: evidence)
+    announce(number, work)
+    do throws(Failure) {
+      if try work.isInEffect(context) {
+        return try succeed(work, context, attempt: number, took: nil)
+      }
+      if work.isOneCommand, case .ended(let end) = previous, !end.stopped,
+        let failure = end.failure(of: "the command of \(step.id)", log: runner.state.log(of: run.id, step: step.id, attempt: number))
+      {
+        throw failure
+      }
+    } catch {
+      return try afterFailure(error, attempt: number, failures: failures, took: nil)
+    }
+    try journal.attemptEnded(
+      run.id, record.position, attempt: number, .interrupted, duration: nil, settles: nil, at: runner.machine.now())
+    return try attempts(from: number + 1, failures: failures, lost: lost)
+  }
+
+  // MARK: - Attempts
+
+  private func attempts(from number: Int, failures: Int, lost: Int = 0) throws(Failure) -> Result {
+    try runner.reserve.ensure()
+    try failpoint("\(step.id)/start.before")
+    try journal.stepStarted(run.id, record.position, attempt: number, at: runner.machine.now())
+    try failpoint("\(step.id)/start.after")
+    let began = monotonicNow()
+    var took: Duration { monotonicNow() - began }
+    let context = makeContext(attempt: number, previous: nil)
+    let failure: Failure
+    do throws(Failure) {
+      let work = try runner.work(of: step, in: run, attempt: number, evidence: evidence)
+      announce(number, work)
+      if try !work.isInEffect(context) {
+        try failpoint("\(step.id)/effect.before")
+        try work.perform(context)
+        try failpoint("\(step.id)/effect.after")
+      }
+      return try succeed(work, context, attempt: number, took: took)
+    } catch {
+      failure = error
+    }
+    // Somebody killed the supervisor: the same questions as after a crash of our own.
+    if context.lostChild, lost < Self.mostLost { return try recover(number, failures: failures, lost: lost + 1) }
+    return try afterFailure(failure, attempt: number, failures: failures, took: took)
+  }
+
+  private func succeed(_ work: any StepWork, _ context: StepContext, attempt: Int, took: Duration?) throws(Failure) -> Result {
+    let proof = try work.verify(context)
+    try failpoint("\(step.id)/commit.before")
+    try runner.reserve.spend { () throws(Failure) in
+      try journal.attemptEnded(
+        run.id, record.position, attempt: attempt, .succeeded, evidence: proof, duration: took, settles: .succeed,
+        at: runner.machine.now())
+    }
+    try failpoint("\(step.id)/commit.after")
+    runner.observer?.notice(.stepEnded(run.id, step: step.id, .succeeded, nil, evidence: proof, took: took))
+    var settled = with(.succeeded)
+    settled.evidence = proof
+    return .settled(settled)
+  }
+
+  private func afterFailure(_ failure: Failure, attempt: Int, failures: Int, took: Duration?) throws(Failure) -> Result {
+    switch failure.exit {
+    case .held: throw failure
+    case .interrupted:
+      // Left running or cancelled, the attempt stays open: resume asks what became of it.
+      return .interrupted(failure)
+    default: break
+    }
+    let mayRetry = failures < step.retries.max && (failure.exit == .failed || failure.isTransient)
+    try failpoint("\(step.id)/fail.before")
+    try runner.reserve.spend { () throws(Failure) in
+      try journal.attemptEnded(
+        run.id, record.position, attempt: attempt, .failed, error: failure, duration: took, settles: mayRetry ? nil : .fail,
+        at: runner.machine.now())
+    }
+    try failpoint("\(step.id)/fail.after")
+    guard mayRetry else {
+      runner.observer?.notice(.stepEnded(run.id, step: step.id, .failed, failure, evidence: nil, took: took))
+      var settled = with(.failed)
+      settled.error = failure
+      return .settled(settled)
+    }
+    let chance = runner.machine.random(4).reduce(0.0) { ($0 + Double($1)) / 256 }
+    let wait = step.retries.delay(beforeRetry: failures + 1, randomness: chance)
+    runner.observer?.notice(.retrying(run.id, step: step.id, failure: failure, after: wait, attempt: attempt + 1))
+    guard runner.stop.sleep(wait) else {
+      return .interrupted(
+        Failure(
+          .interrupted, what: "the step \(step.id) was interrupted before its next attempt", why: runner.stop.reason,
+          next: "run `kguard resume` to go on"))
+    }
+    return try attempts(from: attempt + 1, failures: failures + 1)
+  }
+
+  private func announce(_ attempt: Int, _ work: any StepWork) {
+    runner.observer?.notice(.stepStarted(run.id, step: step.id, action: step.actionName, attempt: attempt, stopping: work.stopping))
+  }
+
+  private func makeContext(attempt: Int, previous: PreviousChild?) -> StepContext {
+    let stopping: Stopping = step.action.flatMap { runner.actions[$0]?.stopping } ?? .cancels
+    return StepContext(
+      engine: runner, run: run, step: step.id, attempt: attempt, timeout: step.timeout, stopping: stopping, evidence: evidence,
+      previousChild: previous)
+  }
+
+  private func with(_ state: StepState) -> StepRecord {
+    var settled = record
+    settled.state = state
+    return settled
+  }
+}

@@ -1,0 +1,141 @@
+internal import Glibc
+internal import Host
+internal import Model
+
+/// The supervisor's side: the same binary, re-executed in a session of its own. It starts the commands that kguard asks for, one at
+/// a time, and writes down how they end. If kguard dies, it sees its present command through to the end, and then ends too.
+///
+/// Descriptor 3 is the channel to kguard, descriptor 4 the locked `child.lock`, which is free again when this process is gone.
+public struct SupervisorProcess: ~Copyable {
+  private let channel: LineChannel
+  private let lock: FileLock
+  private let state: StateDirectory
+  private var own: SupervisorRecord
+
+  public static let argument = "--supervise"
+
+  /// The process's whole life; returns its exit code. `state`: the state directory's path.
+  public static func main(state path: String) -> Int32 {
+    for number in [SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE] { signal(number, SIG_IGN) }
+    for descriptor: Int32 in [3, 4] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    let state = StateDirectory(path)
+    let lock = FileLock(adopting: 4, path: state.childLock)
+    guard let inode = try? lock.inode() else { return 1 }
+    var supervisor = SupervisorProcess(
+      channel: LineChannel(adopting: 3), lock: lock, state: state, own: SupervisorRecord(process: .current(), lock: inode))
+    try? supervisor.own.write(state)
+    supervisor.serve()
+    _ = consume supervisor
+    return 0
+  }
+
+  private mutating func serve() {
+    while !channel.isClosed {
+      guard let line = channel.receive(within: .seconds(3600)) else { continue }
+      guard let json = try? JSON(parsing: line), let request = ChildRequest(json: json) else { continue }
+      let reply: JSON
+      do throws(Failure) {
+        reply = try run(request).json
+      } catch {
+        reply = ["failure": error.json]
+      }
+      try? channel.send(reply.text())
+    }
+  }
+
+  private mutating func run(_ request: ChildRequest) throws(Failure) -> ChildEnd {
+    let files = ChildFiles(directory: request.attemptDirectory)
+    own.busy = request.attemptDirectory
+    try own.write(state)
+    defer {
+      own.busy = nil
+      try? own.write(state)
+    }
+    guard try lock.isCurrent() else {
+      throw Failure(.held, what: "this kguard stops", why: "another one took over the node", next: "follow it with `kguard status -w`")
+    }
+    // What an earlier command of the same attempt left says nothing about this one.
+    for stale in [files.exit, files.child] { unlink(stale) }
+    let log = try OpenFile(files.log, O_WRONLY | O_CREAT | O_APPEND)
+    try failpoint("child/spawn.before")
+    let pid: Int32
+    do throws(Failure) {
+      pid = try Spawn.start(
+        request.executable, request.command, output: .descriptor(log.descriptor), error: .descriptor(log.descriptor), leads: .group)
+    } catch {
+      try? record(ChildEnd(end: .exited(127)), files)
+      throw error
+    }
+    try failpoint("child/spawn.after")
+    let child = ProcessIdentity.of(pid) ?? ProcessIdentity(pid: pid, start: 0, boot: ProcessIdentity.currentBoot())
+    try? files.write(
+      ["child": child.json, "supervisor": ProcessIdentity.current().json], to: files.child, durable: false)
+    let (timedOut, stopped) = attend(pid, timeout: request.timeout, grace: request.grace)
+    let end = ChildEnd(end: Spawn.wait(pid), timedOut: timedOut, stopped: stopped)
+    try failpoint("child/exit.before")
+    try record(end, files)
+    try failpoint("child/exit.after")
+    return end
+  }
+
+  /// While kguard is there, its journal keeps the outcome; without it, this file is all there is.
+  private func record(_ end: ChildEnd, _ files: ChildFiles) throws(Failure) {
+    try files.write(end.json, to: files.exit, durable: channel.isClosed)
+  }
+
+  /// Waits until the child has ended, and ends its group where the time is up or kguard asks for it: TERM, grace, KILL.
+  private func attend(_ pid: Int32, timeout: Duration?, grace: Duration) -> (timedOut: Bool, stopped: Bool) {
+    let start = monotonicNow()
+    let watch = ChildWatch(pid)
+    var timedOut = false, stopped = false
+    var killAfter: Duration?
+    while true {
+      let elapsed = monotonicNow() - start
+      if let after = killAfter, elapsed >= after {
+        kill(-pid, SIGKILL)
+        killAfter = elapsed + grace
+      } else if killAfter == nil, let timeout, elapsed >= timeout {
+        timedOut = true
+        kill(-pid, SIGTERM)
+        killAfter = elapsed + grace
+      }
+      let next = killAfter ?? timeout
+      let wait = next.map { max(.milliseconds(1), $0 - elapsed) } ?? .seconds(3600)
+      switch watch.wait(wait, channel) {
+      case .ended: return (timedOut, stopped)
+      case .asked where killAfter == nil:
+        stopped = true
+        kill(-pid, SIGTERM)
+        killAfter = monotonicNow() - start + grace
+      case .asked, .nothing: break
+      }
+    }
+  }
+}
+
+/// Waits for a child's end and for a word of kguard, whichever comes first.
+private struct ChildWatch {
+  private let pid: Int32
+  private let handle: ProcessHandle
+
+  enum Event { case ended, asked, nothing }
+
+  init(_ pid: Int32) {
+    self.pid = pid
+    handle = ProcessHandle(pid)
+  }
+
+  func wait(_ time: Duration, _ channel: LineChannel) -> Event {
+    var polls = [
+      pollfd(fd: handle.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: channel.isClosed ? -1 : channel.descriptor, events: Int16(POLLIN), revents: 0),
+    ]
+    // Without pidfds (an old kernel) the child is asked for now and then.
+    let limit: Duration = handle.descriptor < 0 ? .milliseconds(20) : .seconds(3600)
+    poll(&polls, 2, Int32(clamping: min(time, limit).milliseconds))
+    var info = siginfo_t()
+    if waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info.si_signo != 0 { return .ended }
+    if polls[1].revents != 0, channel.receive(within: .zero) == "stop" { return .asked }
+    return .nothing
+  }
+}

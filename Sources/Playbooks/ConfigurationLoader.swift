@@ -1,0 +1,168 @@
+public import Host
+public import Model
+internal import YAML
+
+extension Configuration {
+  /// Reads a configuration and checks all of it; what is wrong comes at once. A text of comments only gives the defaults.
+  public static func load(text: String, file: String) throws(PlaybookProblems) -> Configuration {
+    var configuration = Configuration()
+    configuration.file = file
+    let lines = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
+    if lines.allSatisfy({ $0.isEmpty || $0.hasPrefix("#") }) { return configuration }
+    let problems = Problems(file: file, text: text)
+    let root: Node
+    do throws(Mistake) {
+      root = try problems.tree(text)
+    } catch {
+      throw PlaybookProblems(mistakes: [error], subject: "configuration")
+    }
+    var reader = ConfigurationReader(problems: problems, root: root)
+    shape.check(root, "the configuration", &reader.problems)
+    reader.read(into: &configuration)
+    guard reader.problems.mistakes.isEmpty else { throw reader.problems.sorted("configuration") }
+    return configuration
+  }
+
+  /// The configuration of a machine. `path` is what `--config` names, as it is; nil: the usual file of the machine, and the
+  /// defaults where there is none.
+  public static func find(_ path: String?, on machine: any Machine) throws(Failure) -> Configuration {
+    let file = path ?? machine.locate(usualPath)
+    guard let text = try Files.textIfPresent(file, limit: 4 << 20) else {
+      guard path != nil else { return Configuration() }
+      throw Failure(.usage, what: "cannot read the configuration \(file)", why: "there is no such file", next: "correct `--config`")
+    }
+    do throws(PlaybookProblems) { return try load(text: text, file: file) } catch { throw error.failure }
+  }
+
+  /// The configuration that a run was begun with, from what its journal keeps; without `notify`, which is not kept.
+  public init(recorded json: JSON) throws(Failure) {
+    do throws(PlaybookProblems) {
+      self = try Self.load(text: json.withoutEmpty.text(pretty: true), file: "the run's configuration")
+    } catch {
+      throw error.failure
+    }
+  }
+
+  /// A JSON Schema (draft 2020-12) of the configuration, for editors.
+  public static var schema: JSON { shape.document(title: "kguard configuration", description: "What \(usualPath) can say.") }
+}
+
+/// Reads what `Configuration.shape` has checked; where that is wrong it reads what it can.
+private struct ConfigurationReader {
+  var problems: Problems
+  let root: Node
+
+  mutating func read(into configuration: inout Configuration) {
+    findPrivateKeys(root)
+    configuration.offsite = readTargets()
+    configuration.encryption = readEncryption()
+    readRetention(&configuration.retention)
+    configuration.packages = root["packages"]?.text.flatMap(Configuration.Packages.init) ?? .auto
+    readEtcd(&configuration.etcd)
+    readHealth(&configuration.health)
+    configuration.notify = readNotify()
+    configuration.metricsTextfile = root["metrics"]?["textfile"]?.text
+    if let values = root["values"], values.entries != nil { configuration.values = values.json }
+  }
+
+  private mutating func findPrivateKeys(_ node: Node) {
+    let isKnown = problems.mistakes.contains { $0.position == node.position }
+    if let text = node.text, !isKnown, text.contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY-----") {
+      problems.add(node.position, "a private key has no place here; put it into a file of its own with mode 0600, and name the file")
+    }
+    for child in (node.list ?? []) + (node.entries ?? []).map(\.value) { findPrivateKeys(child) }
+  }
+
+  private mutating func readTargets() -> [OffsiteTarget] {
+    var targets: [OffsiteTarget] = []
+    for node in root["offsite"]?.list ?? [] {
+      let urlNode = node.entries == nil ? node : node["url"]
+      guard let urlNode, let url = urlNode.text else { continue }
+      if let earlier = targets.first(where: { $0.url == url }) {
+        problems.add(urlNode.position, "this target comes a second time; the first is in line \(earlier.position.line)")
+      }
+      var options: [TargetOption: String] = [:]
+      for entry in node.entries ?? [] {
+        guard let option = TargetOption(rawValue: entry.key), let text = entry.value.text else { continue }
+        options[option] = text
+        let scheme = OffsiteTarget.scheme(of: url)
+        if Format.url.matches(url), !option.schemes.contains(scheme) {
+          problems.add(
+            entry.position, "`\(entry.key)` has no meaning for this target; it is an option of \(option.schemes.joined(separator: ", "))")
+        }
+        if option == .partSize, let bytes = TargetOption.bytes(text), !((5 << 20)...(512 << 20)).contains(bytes) {
+          problems.add(entry.value.position, "`part-size` must be from 5MiB to 512MiB, not `\(text)`")
+        }
+      }
+      targets.append(
+        OffsiteTarget(url: url, isRequired: node["required"]?.bool ?? true, options: options, position: urlNode.position))
+    }
+    return targets
+  }
+
+  private func readEncryption() -> Configuration.Encryption {
+    guard let node = root["encryption"] else { return .undecided }
+    if node.text != nil { return .none }
+    return .age(recipients: (node["recipients"]?.list ?? []).compactMap(\.text), identity: node["identity"]?.text)
+  }
+
+  private mutating func readRetention(_ retention: inout Configuration.Retention) {
+    guard let node = root["retention"] else { return }
+    func count(_ key: String, _ usual: Int) -> Int { node[key]?.int.map { Int(clamping: $0) } ?? usual }
+    retention.keepLast = count("keep-last", retention.keepLast)
+    retention.keepDaily = count("keep-daily", retention.keepDaily)
+    retention.keepWeekly = count("keep-weekly", retention.keepWeekly)
+    retention.keepMonthly = count("keep-monthly", retention.keepMonthly)
+    let counts = [retention.keepLast, retention.keepDaily, retention.keepWeekly, retention.keepMonthly]
+    if counts.allSatisfy({ $0 == 0 }) {
+      problems.add(node.position, "`retention` would keep nothing; let one of its numbers be more than 0")
+    }
+  }
+
+  private mutating func readEtcd(_ etcd: inout Configuration.Etcd) {
+    guard let node = root["etcd"] else { return }
+    etcd.endpoints = (node["endpoints"]?.list ?? []).compactMap(\.text)
+    etcd.caFile = node["ca-file"]?.text
+    etcd.certFile = node["cert-file"]?.text
+    etcd.keyFile = node["key-file"]?.text
+    etcd.dataDir = node["data-dir"]?.text
+    etcd.manifest = node["manifest"]?.text
+    etcd.tool = node["tool"]?.text
+    etcd.restore = node["restore"]?.text.flatMap(Configuration.EtcdRestore.init) ?? .auto
+    for (key, other) in [("cert-file", "key-file"), ("key-file", "cert-file")] {
+      if let present = node[key], node[other] == nil { problems.add(present.position, "`\(key)` needs `\(other)` beside it") }
+    }
+  }
+
+  private mutating func readHealth(_ health: inout Configuration.Health) {
+    guard let node = root["health"] else { return }
+    func duration(_ key: String, _ usual: Duration) -> Duration { node[key]?.text.flatMap { Duration(text: $0) } ?? usual }
+    health.soak = duration("soak", health.soak)
+    health.timeout = duration("timeout", health.timeout)
+    health.interval = duration("interval", health.interval)
+    guard health.timeout > .zero else { return }
+    if health.soak >= health.timeout {
+      problems.add(
+        node.position, "`soak` (\(health.soak.forFiles)) must be less than `timeout` (\(health.timeout.forFiles)), or it is never reached")
+    }
+    if health.interval >= health.timeout {
+      problems.add(node.position, "`interval` (\(health.interval.forFiles)) must be less than `timeout` (\(health.timeout.forFiles))")
+    }
+  }
+
+  private mutating func readNotify() -> [Notification] {
+    var entries: [Notification] = []
+    for node in root["notify"]?.list ?? [] where node.entries != nil {
+      let webhook = node["webhook"], command = node["command"]
+      switch (webhook, command) {
+      case (nil, nil): problems.add(node.position, "the entry tells nobody; it needs `webhook` or `command`")
+      case (_?, let command?): problems.add(command.position, "the entry has `webhook` already; make another entry for `command`")
+      default: break
+      }
+      let channel = webhook?.text.map(Notification.Channel.webhook) ?? .command((command?.list ?? []).compactMap(\.text))
+      let events = node["on"]?.list.map { $0.compactMap { $0.text.flatMap(Notification.Event.init) } }
+      entries.append(Notification(channel: channel, events: events ?? Notification.Event.allCases))
+    }
+    return entries
+  }
+}

@@ -1,0 +1,90 @@
+public import Host
+public import Model
+
+extension Configuration {
+  /// Refuses secrets that others than their owner and group can read. A file that is not there is not looked at: who needs it says so.
+  public func checkSecrets(_ machine: any Machine) throws(Failure) {
+    var open: [String] = []
+    for (key, path) in secretFiles {
+      guard let info = try machine.info(path), info.mode & 0o007 != 0 else { continue }
+      open.append("\(machine.locate(path)) (`\(key)`) has mode \(Self.octal(info.mode))")
+    }
+    if let file, let info = try Files.info(file) {
+      if info.mode & 0o002 != 0 {
+        open.append("\(file), which names programs to run, can be written by everyone: it has mode \(Self.octal(info.mode))")
+      } else if holdsSecret && info.mode & 0o007 != 0 {
+        open.append("\(file), which holds the URL of a webhook, has mode \(Self.octal(info.mode))")
+      }
+    }
+    guard open.isEmpty else {
+      throw Failure(
+        .usage, what: "secrets are open to other users", why: open.joined(separator: "; "),
+        next: "`chmod o= FILE` on each; change a secret that others may have read")
+    }
+  }
+
+  private var secretFiles: [(key: String, path: String)] {
+    var files: [(String, String)] = []
+    if case .age(_, let identity?) = encryption { files.append(("identity", identity)) }
+    for target in offsite {
+      for option in [TargetOption.credentialsFile, .keyFile] {
+        if let path = target[option] { files.append((option.rawValue, path)) }
+      }
+    }
+    if let path = etcd.keyFile { files.append(("key-file", path)) }
+    return files
+  }
+
+  /// Whoever knows a webhook's URL can post to it.
+  private var holdsSecret: Bool { notify.contains { if case .webhook = $0.channel { true } else { false } } }
+
+  private static func octal(_ mode: UInt32) -> String { "0" + String(mode, radix: 8) }
+}
+
+extension Configuration {
+  /// What `${config.…}` refers to: all known keys, with null where nothing is set. `notify` is left out, since it can hold a secret.
+  public var json: JSON {
+    [
+      "offsite": .array(offsite.map(\.json)), "encryption": encryption.json,
+      "retention": [
+        "keep-last": JSON(retention.keepLast), "keep-daily": JSON(retention.keepDaily), "keep-weekly": JSON(retention.keepWeekly),
+        "keep-monthly": JSON(retention.keepMonthly),
+      ],
+      "packages": .string(packages.rawValue), "etcd": etcd.json,
+      "health": [
+        "soak": .string(health.soak.forFiles), "timeout": .string(health.timeout.forFiles), "interval": .string(health.interval.forFiles),
+      ],
+      "metrics": ["textfile": JSON(metricsTextfile)], "values": values,
+    ]
+  }
+}
+
+extension Configuration.Encryption {
+  fileprivate var json: JSON {
+    switch self {
+    case .undecided: .null
+    case .none: "none"
+    case .age(let recipients, let identity): ["recipients": JSON(recipients), "identity": JSON(identity)]
+    }
+  }
+}
+
+extension Configuration.Etcd {
+  fileprivate var json: JSON {
+    [
+      "endpoints": JSON(endpoints), "ca-file": JSON(caFile), "cert-file": JSON(certFile), "key-file": JSON(keyFile),
+      "data-dir": JSON(dataDir), "manifest": JSON(manifest), "tool": JSON(tool), "restore": .string(restore.rawValue),
+    ]
+  }
+}
+
+extension OffsiteTarget {
+  fileprivate var json: JSON {
+    var json: JSON = ["url": .string(url), "required": .bool(isRequired)]
+    for option in TargetOption.allCases { json[option.rawValue] = JSON(self[option]) }
+    // As they are written: a number is no text.
+    for option in [TargetOption.parallel, .port] { json[option.rawValue] = self[option].flatMap { Int($0) }.map { JSON($0) } ?? .null }
+    for option in [TargetOption.pathStyle, .checksums] { json[option.rawValue] = self[option].map { .bool($0 == "true") } ?? .null }
+    return json
+  }
+}
