@@ -75,11 +75,12 @@ public final class RunJournal {
     let version = try database.row("PRAGMA user_version") { $0.int(0) } ?? 0
     let tables = try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0
     if application == 0 && version == 0 && tables == 0 { return 0 }
-    guard application == Schema.applicationID, version > 0 else {
+    guard application == Schema.applicationID else {
       throw Failure(
         .needsOperator, what: "cannot use \(path) as the journal", why: "it is a SQLite file of another program",
         next: "kguard leaves it as it is; choose another directory with --state, or move the file away")
     }
+    guard version > 0 else { throw journalFailure(SQLITE_CORRUPT, "cannot use", path: path, detail: "its format is \(version)") }
     guard version <= Schema.version else {
       throw Failure(
         .needsOperator, what: "cannot use the journal \(path)",
