@@ -4,5 +4,6 @@ public import Engine
 public enum BuiltIn {
   public static let actions: [any Action.Type] = [
     EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self,
+    ClusterBaseline.self, KubeadmPlan.self, ImagesPull.self, KubeadmApply.self, KubeletRestart.self, ClusterVerify.self,
   ]
 }

@@ -15,7 +15,8 @@ enum Commands {
     ],
     subcommands: [
       RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec, ShowCommand.spec,
-      LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BackupCommands.key, PlaybookCommands.spec, ConfigCommands.spec,
+      LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BackupCommands.key, BundleCommands.spec, PlaybookCommands.spec,
+      ConfigCommands.spec,
       VersionCommand.spec,
     ],
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })

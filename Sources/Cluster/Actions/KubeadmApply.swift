@@ -1,0 +1,139 @@
+internal import Engine
+internal import Host
+internal import Model
+internal import Playbooks
+
+/// `kubeadm/apply`: the point of no return. kubeadm's exit status is evidence; the manifests, the container runtime and the API server
+/// say what is true.
+struct KubeadmApply: Action {
+  static let signature = ActionSignature(
+    "kubeadm/apply", summary: "upgrade the control plane of this node", inputs: [.version("the version to upgrade to")],
+    requiresBefore: ["bundle/verify", "etcd/drill", "bundle/copy"])
+  static let changesCluster = true
+  static let stopping = Stopping.waits
+
+  /// How long the control plane may take to be what kubeadm says it is.
+  static let settlingTime = Duration.seconds(120)
+
+  let version: KubernetesVersion
+
+  init(_ inputs: ActionInputs) throws(Failure) { version = try inputs.requireVersion("version") }
+
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    if context.isResume { try AvailabilitySampler.start(context) }
+    // Files first: where they are old, nobody has to be asked.
+    let manifests = try ControlPlane.manifestVersions(context.machine)
+    guard ControlPlane.names.allSatisfy({ manifests[$0] == version }) else { return false }
+    return try context.wait(.seconds(context.isResume ? 60 : 5)) { () throws(Failure) in try differences(context).isEmpty }
+  }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    try AvailabilitySampler.start(context)
+    try refuseAnother(context)
+    try failpoint("kubeadm-apply/command.before")
+    var end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    var isSlow = false
+    if !end.end.isSuccess { isSlow = try isSlowKubelet(context) }
+    if isSlow {
+      context.message("kubeadm gave up waiting for kubelet and put its manifests back; all is well, so it tries once more")
+      end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    }
+    try failpoint("kubeadm-apply/command.after")
+    try settle(context, end)
+  }
+
+  func verify(_ context: StepContext) throws(Failure) -> JSON {
+    let left = try differences(context)
+    guard left.isEmpty else { throw notThere(left, "asked again, the cluster says otherwise", context) }
+    var evidence: JSON = ["version": .string(version.description), "components": try ControlPlane.read(context.machine).json]
+    evidence["summary"] = .string("the control plane runs \(version)")
+    return evidence
+  }
+
+  // MARK: - What the world says
+
+  private func differences(_ context: StepContext) throws(Failure) -> [String] {
+    let words = try ControlPlane.read(context.machine).differences(from: version)
+    if !words.isEmpty { return words }
+    let api = try ThisNode.api(context.machine)
+    return try ControlPlane.recorded(api, differsFrom: version)
+  }
+
+  /// Waits until what kubeadm did has taken hold. The same containers must run at two looks: one that crashes runs for a moment too.
+  private func settle(_ context: StepContext, _ end: ChildEnd) throws(Failure) {
+    let manifests = try ControlPlane.manifestVersions(context.machine)
+    // kubeadm failed and the manifests are old, or half of them: there is nothing to wait for.
+    let isHopeless = !end.end.isSuccess && !ControlPlane.names.allSatisfy { manifests[$0] == version }
+    var words: [String] = []
+    var containers: [String] = []
+    var crashing: String?
+    let isThere = try context.wait(isHopeless ? .zero : end.end.isSuccess ? Self.settlingTime : .seconds(15)) { () throws(Failure) in
+      do throws(Failure) {
+        let controlPlane = try ControlPlane.read(context.machine)
+        crashing = self.crashing(controlPlane)
+        if crashing != nil { return true }
+        words = try differences(context)
+        let isSame = containers == controlPlane.containers
+        containers = controlPlane.containers
+        return words.isEmpty && isSame
+      } catch {
+        words = [error.description]
+        throw error
+      }
+    }
+    if let crashing { throw notThere([crashing], said(end), context) }
+    if isThere { return }
+    throw notThere(words, said(end), context)
+  }
+
+  private func said(_ end: ChildEnd) -> String {
+    if end.timedOut { return "kubeadm's time was up" }
+    return end.end.isSuccess ? "kubeadm said SUCCESS" : "kubeadm ended with \(end.end)"
+  }
+
+  /// A component of the target that was started three times does not run.
+  private func crashing(_ controlPlane: ControlPlane) -> String? {
+    let found = controlPlane.components.first { $0.version == version && $0.attempts >= 2 && $0.running.isEmpty && $0.ended >= 1 }
+    return found.map { "\($0.name) \(version) exits again and again" }
+  }
+
+  private func notThere(_ words: [String], _ said: String, _ context: StepContext) -> Failure {
+    let last = context.output().split(whereSeparator: \.isNewline).last { line in
+      line.contains("FATAL") || line.contains("ERROR") || line.contains("error") || line.contains("Errors faced")
+    }
+    let quote = last.map { " (\($0.trimmed.prefix(300)))" } ?? ""
+    return Failure(
+      what: "the control plane is not at \(version)", why: "\(said)\(quote): \(words.prefix(4).joined(separator: "; "))",
+      next: "read kubeadm's output with `kguard logs \(context.run) \(context.step)`")
+  }
+
+  // MARK: - Before and between
+
+  /// Somebody else's kubeadm would work on the same files.
+  private func refuseAnother(_ context: StepContext) throws(Failure) {
+    guard context.machine.root == "/" else { return }
+    for name in (try? Files.list("/proc")) ?? [] {
+      guard let pid = Int32(name), pid != ProcessIdentity.current().pid, let comm = try? Files.read("/proc/\(pid)/comm", limit: 64),
+        String(decoding: comm, as: UTF8.self).hasPrefix("kubeadm\n")
+      else { continue }
+      throw Failure(
+        .held, what: "cannot start kubeadm", why: "another one runs already (process \(pid))", next: "wait for it to end, then run `kguard resume`")
+    }
+  }
+
+  /// "static Pod hash … did not change": kubeadm waited for the API's copy of the pod, gave up, and put the old manifests back. Where
+  /// no container of the target has failed and the old control plane is whole, kubelet was only slow, and a second try is safe.
+  private func isSlowKubelet(_ context: StepContext) throws(Failure) -> Bool {
+    let output = context.output()
+    guard output.contains("did not change after") else { return false }
+    return try context.wait(.seconds(60), every: .seconds(2)) { () throws(Failure) in
+      let controlPlane = try ControlPlane.read(context.machine)
+      guard controlPlane.components.allSatisfy({ $0.version != version && $0.running.count == 1 }) else { return false }
+      guard controlPlane.components.allSatisfy({ component in component.running.allSatisfy { $0.tags.contains(component.image) } }) else {
+        return false
+      }
+      guard try Kubelet.isActive(context.machine) else { return false }
+      return try ThisNode.api(context.machine).health().isOK
+    }
+  }
+}
