@@ -49,7 +49,8 @@ import Testing
     let compared = try runCaptured(
       "/bin/sh",
       Command([
-        "sh", "-c", "age -d -i \"$0\" \"$1/srv/offsite/$2/snapshot.db.zst.age\" | zstd -d | cmp - \"$3/bundles/$2/snapshot.db\"", key, node.root,
+        "sh", "-c", "age -d -i \"$0\" \"$1/srv/offsite/$2/snapshot.db.zst.age\" | zstd -d | cmp - \"$3/bundles/$2/snapshot.db\"", key,
+        node.root,
         id, state,
       ]))
     #expect(compared.end.isSuccess, "\(note): \(compared.errorText)")

@@ -85,14 +85,8 @@ final class JournalBench {
     try #require(result.end.isSuccess, "\(result.errorText)")
   }
 
-  /// Digest of every file in the state directory.
-  func digests() throws -> [String: Digest] {
-    var digests: [String: Digest] = [:]
-    for name in try Files.list(state) where try Files.info(state + "/" + name)?.kind == .file {
-      digests[name] = sha256(try Files.read(state + "/" + name))
-    }
-    return digests
-  }
+  /// Digest of the journal's bytes; nil where there is no file.
+  func digest() throws -> Digest? { try Files.info(file)?.kind == .file ? sha256(try Files.read(file)) : nil }
 
   /// What opening says, whole, with the state directory as `STATE`; nil where it opens, `none` where there is no journal.
   func answer(_ access: RunJournal.Access) -> String? {

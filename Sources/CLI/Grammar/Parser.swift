@@ -85,7 +85,8 @@ struct Parser {
 
   /// What is attached to an option or stands after it. Another option there means that the value was forgotten.
   private func value(
-    of name: String, _ placeholder: String, _ attached: String?, _ rest: inout ArraySlice<String>, _ candidates: [OptionSpec], _ path: [String]
+    of name: String, _ placeholder: String, _ attached: String?, _ rest: inout ArraySlice<String>, _ candidates: [OptionSpec],
+    _ path: [String]
   ) throws(Failure) -> String {
     let isForgotten = rest.first.map { next in next == "--" || candidates.contains { $0.name == next || $0.short == next } } ?? true
     let value = attached ?? (isForgotten ? nil : rest.popFirst())
