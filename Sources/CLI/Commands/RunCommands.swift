@@ -14,7 +14,7 @@ enum RunCommands {
   static let upgrade = CommandSpec(
     name: "upgrade", summary: "upgrade this control-plane node, or put it back",
     arguments: [ArgumentSpec("VERSION", "the version to upgrade to, for example v1.28.0")],
-    options: [playbookOption, set, .dryRun],
+    options: [BackupCommands.noOffsite, playbookOption, set, .dryRun],
     details: """
       Runs the playbook `upgrade`, step by step. Every step is recorded before and after it happens, so that a crash, a lost \
       ssh session or Ctrl-C never loses the thread: `kguard resume` goes on.
@@ -29,6 +29,7 @@ enum RunCommands {
       let playbook = try session.playbook(invocation.value(playbookOption) ?? "upgrade")
       var inputs = try inputs(invocation)
       inputs["version"] = invocation.arguments["VERSION"]
+      if invocation.has(BackupCommands.noOffsite) { inputs["no-offsite"] = "true" }
       return try session.start(playbook, inputs: inputs)
     })
 

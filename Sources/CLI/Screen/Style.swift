@@ -102,6 +102,24 @@ func fit(_ text: String, _ width: Int, ellipsis: String = "…") -> String {
   return width <= ellipsis.count ? String(text.prefix(max(0, width))) : text.prefix(width - ellipsis.count) + ellipsis
 }
 
+/// The text in lines of at most a width, broken between words where that can be.
+func wrapped(_ text: String, _ width: Int) -> [String] {
+  var lines: [String] = []
+  for word in text.split(separator: " ") {
+    var word = Substring(word)
+    if let last = lines.last, last.count + 1 + word.count <= width {
+      lines[lines.count - 1] += " " + word
+      continue
+    }
+    while word.count > max(1, width) {
+      lines.append(String(word.prefix(max(1, width))))
+      word = word.dropFirst(max(1, width))
+    }
+    lines.append(String(word))
+  }
+  return lines
+}
+
 func padded(_ text: String, _ width: Int) -> String {
   text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
 }
