@@ -44,8 +44,7 @@ enum RunCommands {
     examples: [.init("kguard resume", "go on with the unfinished run"), .init("kguard resume --take-over", "the other kguard hangs")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      guard try session.readJournal() != nil else { throw nothingToResume(session) }
-      let journal = try session.writeJournal()
+      guard let journal = try session.existingJournal() else { throw nothingToResume(session) }
       let named = try invocation.arguments["RUN"].map { (text) throws(Failure) in try session.findRun(text, in: journal) }
       let unfinished = try journal.unfinishedRun()
       guard let run = named ?? unfinished else { throw nothingToResume(session) }
@@ -68,10 +67,9 @@ enum RunCommands {
     examples: [.init("kguard rollback", "roll the newest run back"), .init("kguard rollback --dry-run", "see the steps first")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      guard try session.readJournal() != nil else {
+      guard let journal = try session.existingJournal() else {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
-      let journal = try session.writeJournal()
       let run = try session.findRun(invocation.arguments["RUN"], in: journal)
       guard run.state != .rolledBack else {
         throw Failure(
