@@ -34,7 +34,8 @@ struct ClusterBaseline: Action {
       if evidence[key]?.array.map({ $0.count > most }) ?? ((evidence[key]?.object?.count ?? 0) > most) { evidence[key] = nil }
     }
     evidence["summary"] = .string(
-      "\(baseline.kubernetes), etcd \(baseline.etcd), \(objects) objects in \(baseline.namespaces.count) namespaces, \(baseline.workloads.count) workloads")
+      "\(baseline.kubernetes), etcd \(baseline.etcd), \(objects) objects in \(baseline.namespaces.count) namespaces, \(baseline.workloads.count) workloads"
+    )
     return evidence
   }
 }

@@ -64,7 +64,9 @@ struct ClusterVerify: Action {
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     let settings = try context.settings
     let look = ClusterHealth.look(context.machine, settings, try expectation(context), stop: context.stop)
-    guard look.problems.isEmpty else { throw unwell(look.problems, soak ?? settings.health.soak, timeout ?? settings.health.timeout, context) }
+    guard look.problems.isEmpty else {
+      throw unwell(look.problems, soak ?? settings.health.soak, timeout ?? settings.health.timeout, context)
+    }
     AvailabilitySampler.end(context)
     var evidence: JSON = ["controlPlane": try ControlPlane.read(context.machine).json]
     var words = "all is well" + (version.map { " at \($0)" } ?? "")

@@ -44,7 +44,9 @@ extension StepContext {
   }
 
   /// Asks again and again until `body` says yes. Nil where the time is up; what it threw last is given back.
-  func wait(_ limit: Duration, every interval: Duration = .milliseconds(500), until body: () throws(Failure) -> Bool) throws(Failure) -> Bool {
+  func wait(_ limit: Duration, every interval: Duration = .milliseconds(500), until body: () throws(Failure) -> Bool) throws(Failure)
+    -> Bool
+  {
     let end = monotonicNow() + limit
     while true {
       var problem: Failure?

@@ -120,7 +120,9 @@ struct PackageChange {
     if let exact = try manager.available(package, version) { return exact }
     throw Failure(
       what: "cannot install \(package) \(version)", why: "\(manager.name) does not offer it",
-      next: "add the repository of that minor version (https://pkgs.k8s.io/core:/stable:/v\(version.major).\(version.minor)/), then `kguard resume`")
+      next:
+        "add the repository of that minor version (https://pkgs.k8s.io/core:/stable:/v\(version.major).\(version.minor)/), then `kguard resume`"
+    )
   }
 
   private func notHere(_ context: StepContext) throws(Failure) -> Failure {
