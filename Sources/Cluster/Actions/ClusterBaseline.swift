@@ -16,7 +16,7 @@ struct ClusterBaseline: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
-    let baseline = try Baseline.read(context.machine, try context.settings(), stop: context.stop)
+    let baseline = try Baseline.read(context.machine, try context.settings, stop: context.stop)
     try failpoint("cluster-baseline/save.before")
     try baseline.save(context.state, context.run)
     try failpoint("cluster-baseline/save.after")
@@ -34,7 +34,8 @@ struct ClusterBaseline: Action {
       if evidence[key]?.array.map({ $0.count > most }) ?? ((evidence[key]?.object?.count ?? 0) > most) { evidence[key] = nil }
     }
     evidence["summary"] = .string(
-      "\(baseline.kubernetes), etcd \(baseline.etcd), \(objects) objects in \(baseline.namespaces.count) namespaces, \(baseline.workloads.count) workloads")
+      "\(baseline.kubernetes), etcd \(baseline.etcd), \(objects) objects in \(baseline.namespaces.count) namespaces, \(baseline.workloads.count) workloads"
+    )
     return evidence
   }
 }

@@ -28,7 +28,7 @@ struct ClusterVerify: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     try AvailabilitySampler.start(context)
-    let settings = try context.settings()
+    let settings = try context.settings
     let expected = try expectation(context)
     let (soak, limit) = (soak ?? settings.health.soak, timeout ?? settings.health.timeout)
     let end = monotonicNow() + limit
@@ -62,9 +62,11 @@ struct ClusterVerify: Action {
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
-    let settings = try context.settings()
+    let settings = try context.settings
     let look = ClusterHealth.look(context.machine, settings, try expectation(context), stop: context.stop)
-    guard look.problems.isEmpty else { throw unwell(look.problems, soak ?? settings.health.soak, timeout ?? settings.health.timeout, context) }
+    guard look.problems.isEmpty else {
+      throw unwell(look.problems, soak ?? settings.health.soak, timeout ?? settings.health.timeout, context)
+    }
     AvailabilitySampler.end(context)
     var evidence: JSON = ["controlPlane": try ControlPlane.read(context.machine).json]
     var words = "all is well" + (version.map { " at \($0)" } ?? "")

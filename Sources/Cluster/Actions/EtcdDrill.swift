@@ -65,8 +65,11 @@ public struct DrillOrder {
   private let liveKeys: Int64?
   private let stop: StopSignal
 
+  /// `plan`: where the restored data must stand, as a rollback knows while the manifests are away.
   public init(
-    _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, _ bundle: BundleDirectory, stop: StopSignal
+    _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, _ bundle: BundleDirectory,
+    plan given: StagingPlan? = nil,
+    stop: StopSignal
   ) throws(Failure) {
     let manifest = try BundleManifest(reading: bundle)
     let etcd = manifest.etcd
@@ -79,7 +82,9 @@ public struct DrillOrder {
     let location = try? EtcdLocation.find(machine, configuration.etcdOverrides)
     let own = location?.manifest.flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
     let plan: StagingPlan
-    if let own {
+    if let given {
+      plan = given
+    } else if let own {
       plan = try StagingPlan.make(
         machine, dataDirectory: configuration.etcd.dataDir ?? own.dataDirectory, walDirectory: own.walDirectory, id: bundle.id)
     } else {

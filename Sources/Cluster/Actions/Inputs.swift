@@ -26,9 +26,6 @@ extension ActionInput {
 }
 
 extension StepContext {
-  /// The configuration that the run was begun with.
-  func settings() throws(Failure) -> Configuration { try Configuration(recorded: configuration) }
-
   /// The log of this attempt's command; only its end where it is long.
   func output() -> String {
     let path = state.log(of: run, step: step, attempt: attempt)
@@ -47,7 +44,9 @@ extension StepContext {
   }
 
   /// Asks again and again until `body` says yes. Nil where the time is up; what it threw last is given back.
-  func wait(_ limit: Duration, every interval: Duration = .milliseconds(500), until body: () throws(Failure) -> Bool) throws(Failure) -> Bool {
+  func wait(_ limit: Duration, every interval: Duration = .milliseconds(500), until body: () throws(Failure) -> Bool) throws(Failure)
+    -> Bool
+  {
     let end = monotonicNow() + limit
     while true {
       var problem: Failure?

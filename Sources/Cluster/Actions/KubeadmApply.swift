@@ -117,7 +117,8 @@ struct KubeadmApply: Action {
         String(decoding: comm, as: UTF8.self).hasPrefix("kubeadm\n")
       else { continue }
       throw Failure(
-        .held, what: "cannot start kubeadm", why: "another one runs already (process \(pid))", next: "wait for it to end, then run `kguard resume`")
+        .held, what: "cannot start kubeadm", why: "another one runs already (process \(pid))",
+        next: "wait for it to end, then run `kguard resume`")
     }
   }
 

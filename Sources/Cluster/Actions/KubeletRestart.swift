@@ -43,7 +43,10 @@ struct KubeletRestart: Action {
     }
     guard isWell else { throw notReady(last, context) }
     let version = try ThisNode.version(of: "kubelet", context.machine)
-    return ["kubelet": .string(version.description), "node": .string(try ThisNode.name(context.machine)), "summary": .string("the node is ready with kubelet \(version)")]
+    return [
+      "kubelet": .string(version.description), "node": .string(try ThisNode.name(context.machine)),
+      "summary": .string("the node is ready with kubelet \(version)"),
+    ]
   }
 
   /// A node stays Ready for a while after its kubelet has died: only a lease that the new kubelet renews proves that it lives.
@@ -70,7 +73,9 @@ struct KubeletRestart: Action {
     let name = try ThisNode.name(context.machine)
     let nodes = try ThisNode.api(context.machine, stop: context.stop).nodes()
     guard let node = nodes.first(where: { $0.name == name }) else { return "the node \(name) is missing" }
-    if KubernetesVersion(node.kubeletVersion) != version { return "the node says that its kubelet is \(node.kubeletVersion), not \(version)" }
+    if KubernetesVersion(node.kubeletVersion) != version {
+      return "the node says that its kubelet is \(node.kubeletVersion), not \(version)"
+    }
     return node.isReady ? nil : "the node \(name) is not ready"
   }
 

@@ -104,10 +104,13 @@ extension Baseline {
     var countsJSON = JSON.Members()
     for (key, value) in counts.sorted(by: { $0.key < $1.key }) { countsJSON[key] = .int(value) }
     return [
-      "node": .string(node), "kubernetes": .string(kubernetes), "etcd": .string(etcd), "programs": map(programs), "manifests": map(manifests),
+      "node": .string(node), "kubernetes": .string(kubernetes), "etcd": .string(etcd), "programs": map(programs),
+      "manifests": map(manifests),
       "images": map(images),
       "nodes": .array(
-        nodes.map { ["name": .string($0.name), "ready": .bool($0.isReady), "schedulable": .bool($0.isSchedulable), "kubelet": .string($0.kubelet)] }),
+        nodes.map {
+          ["name": .string($0.name), "ready": .bool($0.isReady), "schedulable": .bool($0.isSchedulable), "kubelet": .string($0.kubelet)]
+        }),
       "namespaces": JSON(namespaces), "counts": .object(countsJSON), "workloads": .array(workloads.map(\.json)),
     ]
   }

@@ -8,7 +8,9 @@ extension Baseline {
     let api = try ThisNode.api(machine, timeout: .seconds(30), stop: stop)
     let controlPlane = try ControlPlane.read(machine)
     var images: [String: String] = [:]
-    for component in controlPlane.components { images[component.name] = component.image + " " + (component.running.first?.digest ?? "none") }
+    for component in controlPlane.components {
+      images[component.name] = component.image + " " + (component.running.first?.digest ?? "none")
+    }
     var programs: [String: String] = [:]
     for name in ["kubeadm", "kubelet"] { programs[name] = try ThisNode.version(of: name, machine).description }
     let nodes = try api.nodes().sorted { $0.name < $1.name }

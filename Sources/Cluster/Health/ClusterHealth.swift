@@ -50,7 +50,8 @@ struct ClusterHealth {
       guard component.running.count == 1, let one = component.running.first else {
         return "\(component.running.count) containers of \(component.name) run"
       }
-      return one.tags.contains(component.image) ? nil : "\(component.name) runs \(one.tags.first ?? one.digest), its manifest says \(component.image)"
+      return one.tags.contains(component.image)
+        ? nil : "\(component.name) runs \(one.tags.first ?? one.digest), its manifest says \(component.image)"
     }
   }
 
@@ -77,7 +78,9 @@ struct ClusterHealth {
         continue
       }
       lives.append("\(pod.name) \(pod.restarts)")
-      if !pod.isReady { problems.append("the pod \(pod.name) is not ready" + (pod.waiting.isEmpty ? "" : " (\(pod.waiting.joined(separator: ", ")))")) }
+      if !pod.isReady {
+        problems.append("the pod \(pod.name) is not ready" + (pod.waiting.isEmpty ? "" : " (\(pod.waiting.joined(separator: ", ")))"))
+      }
     }
     problems += try leaseProblems(api, name)
     problems += workloadProblems(try Workload.all(api), expected.baseline)
@@ -103,7 +106,9 @@ struct ClusterHealth {
     var problems = before.keys.filter { !present.contains($0) }.sorted().map { "\($0) is gone" }
     for workload in now {
       let isSystem = workload.namespace == "kube-system"
-      guard let wanted = before[workload.title].map({ min($0.ready, workload.desired) }) ?? (isSystem ? workload.desired : nil) else { continue }
+      guard let wanted = before[workload.title].map({ min($0.ready, workload.desired) }) ?? (isSystem ? workload.desired : nil) else {
+        continue
+      }
       if workload.ready < wanted { problems.append("\(workload.title) has \(workload.ready) of \(wanted) pods ready") }
     }
     return problems

@@ -29,8 +29,10 @@ struct ClusterConfiguration {
     kubernetesVersion = root["kubernetesVersion"]?.text ?? ""
     imageRepository = root["imageRepository"]?.text
     isEtcdExternal = root["etcd"]?["external"] != nil
-    let places = [("kube-apiserver", root["apiServer"]), ("kube-controller-manager", root["controllerManager"]), ("kube-scheduler", root["scheduler"]),
-      ("etcd", root["etcd"]?["local"])]
+    let places = [
+      ("kube-apiserver", root["apiServer"]), ("kube-controller-manager", root["controllerManager"]), ("kube-scheduler", root["scheduler"]),
+      ("etcd", root["etcd"]?["local"]),
+    ]
     var arguments: [String: [String: String]] = [:]
     for (component, node) in places { arguments[component] = Self.arguments(node?["extraArgs"]) }
     extraArguments = arguments

@@ -36,7 +36,9 @@ struct ControlPlane {
   /// Manifests and containers; the API server is not asked.
   static func read(_ machine: any Machine) throws(Failure) -> ControlPlane {
     var manifests: [(String, String)] = []
-    for name in names { manifests.append((name, try StaticPodManifest.read(machine, "\(Self.manifests)/\(name).yaml", program: name).image)) }
+    for name in names {
+      manifests.append((name, try StaticPodManifest.read(machine, "\(Self.manifests)/\(name).yaml", program: name).image))
+    }
     let runtime = ContainerRuntime(machine)
     let (containers, images) = (try runtime.containers(), try runtime.images())
     return ControlPlane(

@@ -37,7 +37,8 @@ enum ThisNode {
     let words = result.text.split(whereSeparator: { $0.isWhitespace || $0 == "\"" || $0 == "," }).filter { $0.hasPrefix("v") }
     guard result.end.isSuccess, let version = words.lazy.compactMap({ KubernetesVersion($0) }).first else {
       throw Failure(
-        what: "cannot tell the version of \(program)", why: result.lastWords, next: "run `\(program) \(arguments.joined(separator: " "))` and see")
+        what: "cannot tell the version of \(program)", why: result.lastWords,
+        next: "run `\(program) \(arguments.joined(separator: " "))` and see")
     }
     return version
   }
