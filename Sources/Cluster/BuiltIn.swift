@@ -4,8 +4,9 @@ public import Engine
 public enum BuiltIn {
   public static let actions: [any Action.Type] = [
     EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self,
-    ClusterBaseline.self, KubeadmPlan.self, ImagesPull.self, KubeadmApply.self, KubeletRestart.self, ClusterVerify.self,
-    ClusterAssess.self, EtcdRescue.self, EtcdStage.self, ClusterStop.self, EtcdSwap.self, NodeRestore.self, ClusterStart.self,
-    ClusterVerifyRestored.self,
+    NodePreflight.self, ClusterBaseline.self, NodeArchiveAction.self, PackagesKubeadm.self, KubeadmPlan.self, ImagesPull.self,
+    KubeadmApply.self, NodeDrain.self, PackagesKubelet.self, KubeletRestart.self, NodeUncordon.self, ClusterVerify.self,
+    ClusterAssess.self, EtcdRescue.self, EtcdStage.self, ClusterStop.self, EtcdSwap.self, NodeRestore.self, PackagesRestore.self,
+    ClusterStart.self, ClusterVerifyRestored.self,
   ]
 }

@@ -1,4 +1,4 @@
-public import Glibc
+internal import Glibc
 
 extension Files {
   /// For `OpenFile`: write at the end, make the file if there is none.

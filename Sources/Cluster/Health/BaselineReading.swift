@@ -30,15 +30,7 @@ extension Baseline {
 }
 
 extension Configuration {
-  func etcdLocation(_ machine: any Machine) throws(Failure) -> EtcdLocation {
-    var overrides = EtcdOverrides()
-    overrides.manifest = etcd.manifest
-    overrides.endpoints = etcd.endpoints
-    overrides.authority = etcd.caFile
-    overrides.certificate = etcd.certFile
-    overrides.key = etcd.keyFile
-    return try EtcdLocation.find(machine, overrides)
-  }
+  func etcdLocation(_ machine: any Machine) throws(Failure) -> EtcdLocation { try EtcdLocation.find(machine, etcdOverrides) }
 
   func etcdCluster(_ machine: any Machine, timeout: Duration = .seconds(10), stop: StopSignal? = nil) throws(Failure) -> EtcdCluster {
     EtcdCluster(try etcdLocation(machine).endpoints, timeout: timeout, stop: stop)
