@@ -16,7 +16,8 @@ enum CheckCommand {
       Exit 0 where nothing failed, 3 where something did.
       """,
     examples: [
-      .init("kguard check v1.28.0", "could this node go to v1.28.0?"), .init("kguard check -o json | jq '.checks[] | select(.result != \"pass\")'", "for a monitor"),
+      .init("kguard check v1.28.0", "could this node go to v1.28.0?"),
+      .init("kguard check -o json | jq '.checks[] | select(.result != \"pass\")'", "for a monitor"),
     ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
@@ -24,7 +25,9 @@ enum CheckCommand {
         session.machine, try session.configuration(), session.state, version: invocation.arguments["VERSION"],
         ignoring: invocation.values(ignore), mayStayHere: invocation.has(BackupCommands.noOffsite))
       if session.isJSON {
-        session.printJSON(["type": "check", "checks": report.json, "failed": JSON(report.failures.count), "summary": .string(report.summary)])
+        session.printJSON([
+          "type": "check", "checks": report.json, "failed": JSON(report.failures.count), "summary": .string(report.summary),
+        ])
       } else {
         session.print(text(report, session.outputStyle))
       }
@@ -35,7 +38,9 @@ enum CheckCommand {
     let width = report.checks.map(\.name.count).max() ?? 0
     var out = ""
     for check in report.checks {
-      let mark = check.result == .pass ? style.paint("pass", .green) : check.result == .warn ? style.paint("warn", .yellow) : style.paint("FAIL", .red)
+      let mark =
+        check.result == .pass
+        ? style.paint("pass", .green) : check.result == .warn ? style.paint("warn", .yellow) : style.paint("FAIL", .red)
       out += "\(mark)  \(check.name)\(String(repeating: " ", count: width - check.name.count))  \(printable(check.evidence))"
       out += check.isIgnored ? " (ignored)\n" : "\n"
       if check.result != .pass { out += String(repeating: " ", count: width + 8) + "→ \(printable(check.remedy))\n" }

@@ -14,7 +14,8 @@ enum Commands {
       .init("kguard resume", "go on after a crash or Ctrl-C"),
     ],
     subcommands: [
-      CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec, ShowCommand.spec,
+      CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
+      ShowCommand.spec,
       LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BackupCommands.key, PlaybookCommands.spec, ConfigCommands.spec,
       VersionCommand.spec,
     ],

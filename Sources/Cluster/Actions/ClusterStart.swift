@@ -40,6 +40,10 @@ struct ClusterStart: Action {
     try waitUntilReady(context)
     try failpoint("\(context.step)/ready.after")
     if isBackwards { try holders.restart() }
+    // Where what was moved out has moved back in, its place is empty; one that is not stays.
+    for name in ["stopped", "start"] {
+      try? Files.removeOwnEmptyDirectory(context.machine.locate("/etc/kubernetes/kguard-\(name)-\(context.run)"))
+    }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {

@@ -22,8 +22,14 @@ struct ClusterStop: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
+    let target = try RollbackTarget(context, undo: undo)
+    if undo != nil && target.moved.allSatisfy({ $0.state == .removed }) {
+      throw Failure(
+        .usage, what: "cannot undo the rollback of run \(target.run)", why: "there is nothing that it moved, or it is taken back already",
+        next: "see `kguard show \(target.run)`")
+    }
     try Outage.begin(.stop, context)
-    try ControlPlaneStop(context, try RollbackTarget(context, undo: undo)).run()
+    try ControlPlaneStop(context, target).run()
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {

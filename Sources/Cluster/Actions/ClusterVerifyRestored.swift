@@ -20,6 +20,9 @@ struct ClusterVerifyRestored: Action {
     timeout = inputs["timeout"].flatMap { Duration(text: $0) }
   }
 
+  /// An undo is over when its record is there: what it took back is not known as moved any more.
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool { undo != nil ? try Files.exists(file(context)) : false }
+
   func perform(_ context: StepContext) throws(Failure) {
     try Outage.begin(.verify, context)
     let target = try RollbackTarget(context, undo: undo)
@@ -30,6 +33,7 @@ struct ClusterVerifyRestored: Action {
       if let proof = try proof(context, target) { evidence["bundle"] = proof }
       if let lost = try lost(context, target) { evidence["lost"] = lost }
     }
+    if undo != nil { try markUndone(context, target) } else { try ArchivedNode.find(context, target)?.discard() }
     try failpoint("\(context.step)/save.before")
     try Files.replace(file(context), with: Array((evidence.text(pretty: true) + "\n").utf8))
     try Outage.end(.verify, context)
@@ -58,6 +62,14 @@ struct ClusterVerifyRestored: Action {
   }
 
   private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/restored.json" }
+
+  /// What the rollback had moved lies where it was: it can't be taken back once more.
+  private func markUndone(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
+    for artifact in target.moved where artifact.state != .removed && artifact.kind != "rescue" {
+      try context.journal.artifact(
+        artifact.run, step: artifact.step, kind: artifact.kind, path: artifact.path, .removed, at: context.machine.now())
+    }
+  }
 
   // MARK: - Well
 

@@ -28,7 +28,7 @@ struct EtcdRescue: Action {
           bundle: target.bundleDirectory(context).snapshot, present: path, list: list, stop: context.stop)
         evidence["lost"] = lost.json(list: list)
         context.message(lost.words)
-        for name in lost.named { context.message("written since the snapshot: \(name)") }
+        for name in lost.named.dropFirst(5) { context.message("written since the snapshot: \(name)") }
         if lost.lost > lost.named.count { context.message("and \(lost.lost - lost.named.count) more: \(list)") }
       } catch {
         if error.exit == .interrupted { throw error }

@@ -31,7 +31,8 @@ struct NodeArchiveAction: Action {
     let needed = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/admin.conf"]
     for path in needed + (try EncryptionConfig.paths(context.machine)) where contents.entry(path) == nil {
       throw Failure(
-        .verification, what: "the node archive is not complete", why: "\(path) is not in it", next: "put the file back, then run `kguard resume`")
+        .verification, what: "the node archive is not complete", why: "\(path) is not in it",
+        next: "put the file back, then run `kguard resume`")
     }
     let files = contents.entries.filter { $0.sha256 != nil }
     let size = try Files.info(file)?.size ?? 0

@@ -38,7 +38,9 @@ struct NodeDrain: Action {
       if view.evictable.isEmpty { return }
       if monotonicNow() >= end { throw stuck(view, reasons) }
       for pod in view.evictable {
-        if case .later(let why) = try writes.evict(namespace: pod.namespace, pod: pod.name) { reasons[pod.namespace + "/" + pod.name] = why }
+        if case .later(let why) = try writes.evict(namespace: pod.namespace, pod: pod.name) {
+          reasons[pod.namespace + "/" + pod.name] = why
+        }
       }
       context.message("\(view.evictable.count) pods are leaving")
       try context.sleep(.seconds(2))
@@ -47,7 +49,9 @@ struct NodeDrain: Action {
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     let view = try NodeView(context)
-    if view.isSole { return ["drained": false, "node": .string(view.name), "summary": "not drained: it is the only node that could take the pods"] }
+    if view.isSole {
+      return ["drained": false, "node": .string(view.name), "summary": "not drained: it is the only node that could take the pods"]
+    }
     guard view.isCordoned, view.evictable.isEmpty else { throw stuck(view, [:]) }
     return ["drained": true, "node": .string(view.name), "summary": .string("\(view.name) is cordoned and empty")]
   }

@@ -1,5 +1,4 @@
 internal import Engine
-internal import Glibc
 internal import Host
 internal import Journal
 internal import Model
@@ -35,7 +34,7 @@ struct NodeRestore: Action {
     }
     try Outage.begin(.files, context)
     guard let archive = try ArchivedNode.find(context, target) else { return }
-    for entry in try archive.differing(context.machine) { try restore(entry, context) }
+    for entry in try archive.differing(context.machine) { try restore(entry, archive, context) }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
@@ -54,7 +53,8 @@ struct NodeRestore: Action {
     ]
   }
 
-  private func restore(_ entry: ArchivedNode.Entry, _ context: StepContext) throws(Failure) {
+  private func restore(_ entry: NodeArchive.Entry, _ archive: ArchivedNode, _ context: StepContext) throws(Failure) {
+    let bytes = try archive.bytes(of: entry)
     let path = context.machine.locate(entry.path)
     let label = Files.name(of: path)
     let former = try Access.of(path)
@@ -66,7 +66,7 @@ struct NodeRestore: Action {
         Self.asideKind, path, to: try aside(path, "kguard-aside-\(context.run)", context), label: "file-aside-\(label)")
     }
     try failpoint("\(context.step)/file-\(label).before")
-    try Files.replace(path, with: entry.bytes, mode: entry.mode)
+    try Files.replace(path, with: bytes, mode: entry.mode)
     try Access(owner: entry.owner, group: entry.group, mode: entry.mode, label: former?.label).apply(to: path)
     try failpoint("\(context.step)/file-\(label).after")
     try context.artifact(Self.restoredKind, path, .present)

@@ -25,7 +25,8 @@ struct NodeUncordon: Action {
       return ["schedulable": .bool(!view.isCordoned), "summary": .string(words)]
     }
     guard !view.isCordoned else {
-      throw Failure(what: "the node \(view.name) is still cordoned", why: "the API server says so", next: "run `kubectl uncordon \(view.name)`")
+      throw Failure(
+        what: "the node \(view.name) is still cordoned", why: "the API server says so", next: "run `kubectl uncordon \(view.name)`")
     }
     return ["schedulable": true, "summary": .string("\(view.name) takes pods again")]
   }

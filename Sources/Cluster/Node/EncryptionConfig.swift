@@ -6,7 +6,9 @@ enum EncryptionConfig {
   /// The file that the API server's flag names, on the host; nil where it encrypts nothing.
   static func path(_ machine: any Machine) throws(Failure) -> String? {
     let manifest = try StaticPodManifest.read(machine, EtcdLocation.apiServerManifest, program: "kube-apiserver")
-    guard let inside = manifest.flags["encryption-provider-config"] ?? manifest.flags["experimental-encryption-provider-config"] else { return nil }
+    guard let inside = manifest.flags["encryption-provider-config"] ?? manifest.flags["experimental-encryption-provider-config"] else {
+      return nil
+    }
     return manifest.hostPath(inside) ?? inside
   }
 

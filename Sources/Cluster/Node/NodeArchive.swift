@@ -13,7 +13,8 @@ public enum NodeArchive {
   static let paths = [
     "/etc/kubernetes", "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/pki", "/etc/default/kubelet",
     "/etc/sysconfig/kubelet", "/etc/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d",
-    "/usr/lib/systemd/system/kubelet.service", "/usr/lib/systemd/system/kubelet.service.d", "/usr/local/lib/systemd/system/kubelet.service.d",
+    "/usr/lib/systemd/system/kubelet.service", "/usr/lib/systemd/system/kubelet.service.d",
+    "/usr/local/lib/systemd/system/kubelet.service.d",
     "/etc/crictl.yaml",
   ]
   /// kubeadm's own copies, hundreds of megabytes.
@@ -122,7 +123,8 @@ extension NodeArchive {
 
     var json: JSON {
       var json: JSON = [
-        "path": .string(path), "kind": .string(kind.rawValue), "mode": .int(Int64(mode)), "owner": .int(Int64(owner)), "group": .int(Int64(group)),
+        "path": .string(path), "kind": .string(kind.rawValue), "mode": .int(Int64(mode)), "owner": .int(Int64(owner)),
+        "group": .int(Int64(group)),
       ]
       if kind == .link { json["target"] = .string(target) }
       if let sha256 { json["sha256"] = .string(sha256.description) }
@@ -187,7 +189,9 @@ extension NodeArchive {
       guard let entry = current else { return }
       current = nil
       guard let manifest else {
-        guard entry.path == NodeArchive.manifestName, entry.kind == .file else { throw TarReader.damaged("it does not begin with its list") }
+        guard entry.path == NodeArchive.manifestName, entry.kind == .file else {
+          throw TarReader.damaged("it does not begin with its list")
+        }
         self.manifest = try Contents(json: try JSON(parsing: bytes))
         return
       }

@@ -36,7 +36,8 @@ struct Apt: PackageManager {
     let result = try machine.run(["apt-get", "update", "-q"], timeout: .seconds(180))
     guard result.end.isSuccess else {
       throw Failure(
-        what: "cannot read the lists of packages", why: "apt-get update: \(result.lastWords)", next: "check the sources of apt and the network",
+        what: "cannot read the lists of packages", why: "apt-get update: \(result.lastWords)",
+        next: "check the sources of apt and the network",
         isTransient: true)
     }
   }

@@ -28,7 +28,9 @@ struct Dnf: PackageManager {
     var found: String?
     for line in list.split(whereSeparator: \.isNewline) {
       let words = line.split(whereSeparator: \.isWhitespace)
-      guard words.count >= 2, words[0].prefix(while: { $0 != "." }) == package, PackageManagers.release(words[1]) == version else { continue }
+      guard words.count >= 2, words[0].prefix(while: { $0 != "." }) == package, PackageManagers.release(words[1]) == version else {
+        continue
+      }
       found = words[1].split(separator: ":").last.map(String.init)
     }
     return found
@@ -38,7 +40,8 @@ struct Dnf: PackageManager {
     let result = try machine.run(["dnf", "makecache", "-q"], timeout: .seconds(180))
     guard result.end.isSuccess else {
       throw Failure(
-        what: "cannot read the lists of packages", why: "dnf makecache: \(result.lastWords)", next: "check dnf's repositories and the network",
+        what: "cannot read the lists of packages", why: "dnf makecache: \(result.lastWords)",
+        next: "check dnf's repositories and the network",
         isTransient: true)
     }
   }

@@ -83,6 +83,24 @@ struct PackageChange {
     try carryOut(wanted, manager, held: { record.isHeld($0) }, context)
   }
 
+  /// For a rollback, which does not know the version that was wanted: nothing to do where the run recorded no change.
+  static func undo(_ packages: [String], _ context: StepContext) throws(Failure) {
+    guard let any = KubernetesVersion("v0.0.0") else { return }
+    try PackageChange(packages: packages, version: any, mayStay: true).undo(context)
+  }
+
+  static func isUndone(_ packages: [String], _ context: StepContext) throws(Failure) -> Bool {
+    guard let any = KubernetesVersion("v0.0.0") else { return true }
+    let change = PackageChange(packages: packages, version: any, mayStay: true)
+    let (manager, record) = (try change.manager(context), try change.record(context))
+    for package in packages {
+      guard let before = record.version(package) else { continue }
+      guard try manager.installed(package) == before else { return false }
+      if record.isHeld(package), try !manager.isHeld(package) { return false }
+    }
+    return true
+  }
+
   // MARK: - Parts
 
   private func carryOut(
@@ -120,7 +138,9 @@ struct PackageChange {
     if let exact = try manager.available(package, version) { return exact }
     throw Failure(
       what: "cannot install \(package) \(version)", why: "\(manager.name) does not offer it",
-      next: "add the repository of that minor version (https://pkgs.k8s.io/core:/stable:/v\(version.major).\(version.minor)/), then `kguard resume`")
+      next:
+        "add the repository of that minor version (https://pkgs.k8s.io/core:/stable:/v\(version.major).\(version.minor)/), then `kguard resume`"
+    )
   }
 
   private func notHere(_ context: StepContext) throws(Failure) -> Failure {

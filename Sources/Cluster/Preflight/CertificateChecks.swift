@@ -34,7 +34,9 @@ enum CertificateChecks {
         remedy: "kubeadm certs renew all, then restart the control plane; kubelet.conf: see kubeadm's guide on kubelet client certificates")
     }
     if !soonOver.isEmpty { return .warn(soonOver.joined(separator: "; "), remedy: "kubeadm certs renew all") }
-    guard let first else { return .fail("no certificate was found in \(directory)", remedy: "check that kubeadm keeps its certificates there") }
+    guard let first else {
+      return .fail("no certificate was found in \(directory)", remedy: "check that kubeadm keeps its certificates there")
+    }
     return .pass("\(count) certificates are valid; the first to expire is \(first.1), in \((first.0 - now).forPeople)")
   }
 

@@ -7,7 +7,9 @@ enum ClusterChecks {
     let server = Check("api-server") { () throws(Failure) in
       let health = try scene.api.health("/readyz")
       if health.isOK { return .pass("ready") }
-      return .fail("not ready: \(health.failing.joined(separator: ", "))", remedy: "look at its log: crictl logs $(crictl ps -q --name kube-apiserver)")
+      return .fail(
+        "not ready: \(health.failing.joined(separator: ", "))", remedy: "look at its log: crictl logs $(crictl ps -q --name kube-apiserver)"
+      )
     }
     return [server, configuration(scene), nodes(scene), pods(scene), clock(scene), budgets(scene)]
   }
@@ -33,14 +35,17 @@ enum ClusterChecks {
       let unready = nodes.filter { !$0.isReady }
       let grave = unready.filter { $0.isControlPlane || $0.name == own }
       if !grave.isEmpty {
-        return .fail("not ready: \(grave.map(\.name).joined(separator: ", "))", remedy: "look at `journalctl -u kubelet` there; kubeadm refuses as well")
+        return .fail(
+          "not ready: \(grave.map(\.name).joined(separator: ", "))",
+          remedy: "look at `journalctl -u kubelet` there; kubeadm refuses as well")
       }
       // kubeadm's own health check is a Job, which must find a place.
       if !nodes.contains(where: { $0.isReady && $0.isSchedulable }) {
         return .fail("no node takes pods: all are cordoned", remedy: "kubectl uncordon \(own)")
       }
       if !unready.isEmpty {
-        return .warn("not ready: \(unready.map(\.name).joined(separator: ", "))", remedy: "look at these nodes; the upgrade does not need them")
+        return .warn(
+          "not ready: \(unready.map(\.name).joined(separator: ", "))", remedy: "look at these nodes; the upgrade does not need them")
       }
       return .pass(nodes.count == 1 ? "\(own) is ready" : "all \(nodes.count) nodes are ready")
     }
@@ -77,12 +82,14 @@ enum ClusterChecks {
       let (latest, earliest) = ((now + .seconds(5)).description, (now + .seconds(-90)).description)
       var wrong: [String] = []
       for lease in leases {
-        guard let name = lease.at("metadata", "name")?.string, ready.contains(name), let renewed = lease.at("spec", "renewTime")?.string else { continue }
+        guard let name = lease.at("metadata", "name")?.string, ready.contains(name), let renewed = lease.at("spec", "renewTime")?.string
+        else { continue }
         if renewed > latest { wrong.append("\(name) is ahead of this machine's clock (lease \(renewed))") }
         if renewed < earliest { wrong.append("\(name) is behind this machine's clock (lease \(renewed))") }
       }
       if wrong.isEmpty { return .pass("the nodes' leases agree with this machine's clock") }
-      return .fail(wrong.joined(separator: "; "), remedy: "set the clocks (chronyc tracking, timedatectl), then wait for the leases to be renewed")
+      return .fail(
+        wrong.joined(separator: "; "), remedy: "set the clocks (chronyc tracking, timedatectl), then wait for the leases to be renewed")
     }
   }
 
@@ -94,9 +101,12 @@ enum ClusterChecks {
       let tight = try api.items("/apis/policy/v1/poddisruptionbudgets").filter {
         ($0.at("status", "disruptionsAllowed")?.int ?? 0) < 1 && ($0.at("status", "expectedPods")?.int ?? 0) > 0
       }
-      let names = tight.compactMap { budget in budget.at("metadata", "name")?.string.map { "\(budget.at("metadata", "namespace")?.string ?? "")/\($0)" } }
+      let names = tight.compactMap { budget in
+        budget.at("metadata", "name")?.string.map { "\(budget.at("metadata", "namespace")?.string ?? "")/\($0)" }
+      }
       if names.isEmpty { return .pass("each allows a disruption") }
-      return .warn("these allow none now: \(names.joined(separator: ", "))", remedy: "a drain would wait for them; see `kubectl get pdb -A`")
+      return .warn(
+        "these allow none now: \(names.joined(separator: ", "))", remedy: "a drain would wait for them; see `kubectl get pdb -A`")
     }
   }
 }

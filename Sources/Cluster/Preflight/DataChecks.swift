@@ -16,7 +16,8 @@ enum DataChecks {
       return .fail("\(path) is not there", remedy: "check --data-dir in etcd's manifest")
     }
     guard let database = try Files.info(real + "/member/snap/db"), database.kind == .file else {
-      return .fail("\(path) holds no etcd data", remedy: "check --data-dir in etcd's manifest: it names another directory than the one in use")
+      return .fail(
+        "\(path) holds no etcd data", remedy: "check --data-dir in etcd's manifest: it names another directory than the one in use")
     }
     var notes: [String] = []
     if real != here { notes.append("a link to \(real)") }

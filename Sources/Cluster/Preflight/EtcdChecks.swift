@@ -10,7 +10,8 @@ enum EtcdChecks {
       let location = try scene.configuration.etcdLocation(scene.machine)
       let names = location.endpoints.map(\.name).joined(separator: ", ")
       guard let manifest = location.manifest else {
-        return .warn("external, at \(names)", remedy: "kguard takes its snapshot, and never restores it: agree with its owner how that is done")
+        return .warn(
+          "external, at \(names)", remedy: "kguard takes its snapshot, and never restores it: agree with its owner how that is done")
       }
       return .pass("stacked, \(manifest.name) at \(names), data in \(manifest.dataDirectory)")
     }
@@ -29,18 +30,21 @@ enum EtcdChecks {
       var problems = survey.warnings
       problems += survey.alarms.filter { $0.kind == .corrupt }.map { alarm in
         Failure(
-          what: "etcd has the alarm CORRUPT", why: "member \(etcdID(alarm.member)) differs", next: "replace the member that is wrong; do not upgrade before")
+          what: "etcd has the alarm CORRUPT", why: "member \(etcdID(alarm.member)) differs",
+          next: "replace the member that is wrong; do not upgrade before")
       }
       if survey.leader == 0 || !survey.isAgreed { problems.append(EtcdSurvey.noLeader) }
       let leaders = Set(survey.seats.compactMap { $0.status?.leader })
       if leaders.count > 1 {
-        problems.append(Failure(what: "etcd's members do not agree on a leader", why: "they name \(leaders.count)", next: "wait until they do"))
+        problems.append(
+          Failure(what: "etcd's members do not agree on a leader", why: "they name \(leaders.count)", next: "wait until they do"))
       }
       for error in survey.seats.flatMap({ $0.status?.errors ?? [] }) where !error.contains("alarm") {
         problems.append(Failure(what: "etcd reports an error", why: error, next: "look at etcd's log"))
       }
       if problems.isEmpty {
-        return .pass("\(survey.seats.count == 1 ? "one member" : "\(survey.seats.count) members"), healthy, one leader, no alarm, no learner")
+        return .pass(
+          "\(survey.seats.count == 1 ? "one member" : "\(survey.seats.count) members"), healthy, one leader, no alarm, no learner")
       }
       return .fail(problems.map(\.description).joined(separator: "; "), remedy: problems.map(\.next).joined(separator: "; "))
     }
@@ -74,7 +78,8 @@ enum EtcdChecks {
       if version < EtcdVersion(3, 4) { return .fail("etcd \(version) is too old", remedy: "kguard needs etcd 3.4 or later") }
       if let target = scene.target, (target.major, target.minor) >= firstWith36, version < safeBefore36 {
         return .fail(
-          "etcd \(version) would go to 3.6, which is safe from \(safeBefore36) only", remedy: "upgrade to the newest patch of the present minor version first")
+          "etcd \(version) would go to 3.6, which is safe from \(safeBefore36) only",
+          remedy: "upgrade to the newest patch of the present minor version first")
       }
       return .pass("etcd \(version)")
     }
@@ -94,7 +99,8 @@ enum EtcdChecks {
       let text = "\(tool.kind.rawValue) \(tool.version) and etcd \(server.version)"
       if bumps { return .pass(text) }
       return .warn(
-        text + ", which cannot bump revisions", remedy: "after a rollback, restart what watches the API on other nodes (kubelets, operators)")
+        text + ", which cannot bump revisions",
+        remedy: "after a rollback, restart what watches the API on other nodes (kubelets, operators)")
     }
   }
 }

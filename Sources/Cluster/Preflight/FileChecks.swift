@@ -21,7 +21,8 @@ enum FileChecks {
       }
       if !bad.isEmpty {
         return .fail(
-          "\(ControlPlane.manifests) holds \(bad.joined(separator: ", ")), which kubelet runs as well", remedy: "move them out of that directory")
+          "\(ControlPlane.manifests) holds \(bad.joined(separator: ", ")), which kubelet runs as well",
+          remedy: "move them out of that directory")
       }
       if !foreign.isEmpty { return .pass("other static pods: \(foreign.joined(separator: ", "))") }
       return .pass("nothing but kubeadm's manifests")
@@ -30,14 +31,20 @@ enum FileChecks {
 
   private static func edits(_ scene: PreflightScene) -> Check {
     Check("hand-edits") { () throws(Failure) in
-      guard let configuration = try ClusterConfiguration.read(try scene.api) else { return .warn("kubeadm-config is missing", remedy: "see the check kubeadm-config") }
+      guard let configuration = try ClusterConfiguration.read(try scene.api) else {
+        return .warn("kubeadm-config is missing", remedy: "see the check kubeadm-config")
+      }
       var found: [String] = []
       for name in ControlPlane.names + ["etcd"] {
         let path = "\(ControlPlane.manifests)/\(name).yaml"
         guard try scene.machine.info(path) != nil else { continue }
         let manifest = try StaticPodManifest.read(scene.machine, path, program: name)
-        found += HandEdits.find(manifest.flags, extra: configuration.extraArguments[name] ?? [:], known: HandEdits.known[name] ?? []).map { "\(name) \($0)" }
-        if let repository = configuration.imageRepository, !manifest.image.hasPrefix(repository + "/") { found.append("\(name) has the image \(manifest.image)") }
+        found += HandEdits.find(manifest.flags, extra: configuration.extraArguments[name] ?? [:], known: HandEdits.known[name] ?? []).map {
+          "\(name) \($0)"
+        }
+        if let repository = configuration.imageRepository, !manifest.image.hasPrefix(repository + "/") {
+          found.append("\(name) has the image \(manifest.image)")
+        }
       }
       if let dns = try scene.api.find("/apis/apps/v1/namespaces/kube-system/deployments/coredns"),
         let image = dns.at("spec", "template", "spec", "containers")?[0]?["image"]?.string, let repository = configuration.imageRepository,

@@ -24,7 +24,8 @@ enum HandEdits {
   /// What kubeadm v1.20 to v1.34 writes.
   static let known: [String: Set<String>] = [
     "kube-apiserver": [
-      "advertise-address", "allow-privileged", "authorization-mode", "client-ca-file", "enable-admission-plugins", "enable-bootstrap-token-auth",
+      "advertise-address", "allow-privileged", "authorization-mode", "client-ca-file", "enable-admission-plugins",
+      "enable-bootstrap-token-auth",
       "etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-servers", "insecure-port", "kubelet-client-certificate", "kubelet-client-key",
       "kubelet-preferred-address-types", "proxy-client-cert-file", "proxy-client-key-file", "requestheader-allowed-names",
       "requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers", "requestheader-username-headers",
@@ -33,7 +34,8 @@ enum HandEdits {
     ],
     "kube-controller-manager": [
       "allocate-node-cidrs", "authentication-kubeconfig", "authorization-kubeconfig", "bind-address", "client-ca-file", "cluster-cidr",
-      "cluster-name", "cluster-signing-cert-file", "cluster-signing-key-file", "controllers", "kubeconfig", "leader-elect", "node-cidr-mask-size",
+      "cluster-name", "cluster-signing-cert-file", "cluster-signing-key-file", "controllers", "kubeconfig", "leader-elect",
+      "node-cidr-mask-size",
       "port", "requestheader-client-ca-file", "root-ca-file", "service-account-private-key-file", "service-cluster-ip-range",
       "use-service-account-credentials", "feature-gates",
     ],
@@ -42,7 +44,8 @@ enum HandEdits {
     ],
     "etcd": [
       "advertise-client-urls", "cert-file", "client-cert-auth", "data-dir", "experimental-initial-corrupt-check",
-      "experimental-watch-progress-notify-interval", "feature-gates", "initial-advertise-peer-urls", "initial-cluster", "initial-cluster-state",
+      "experimental-watch-progress-notify-interval", "feature-gates", "initial-advertise-peer-urls", "initial-cluster",
+      "initial-cluster-state",
       "key-file", "listen-client-urls", "listen-metrics-urls", "listen-peer-urls", "name", "peer-cert-file", "peer-client-cert-auth",
       "peer-key-file", "peer-trusted-ca-file", "snapshot-count", "trusted-ca-file", "watch-progress-notify-interval",
     ],

@@ -87,7 +87,8 @@ enum HostChecks {
       let path = "/etc/kubernetes/tmp"
       let size = try Files.sizeOfTree(scene.machine.locate(path))
       if size < 1 << 30 { return .pass("\(path) holds \(sizeForPeople(size))") }
-      return .warn("\(path) holds \(sizeForPeople(size)) of kubeadm's old backups", remedy: "remove the old ones by hand when no upgrade is under way")
+      return .warn(
+        "\(path) holds \(sizeForPeople(size)) of kubeadm's old backups", remedy: "remove the old ones by hand when no upgrade is under way")
     }
   }
 }

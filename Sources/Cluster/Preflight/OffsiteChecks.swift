@@ -9,7 +9,9 @@ enum OffsiteChecks {
   private static func look(_ scene: PreflightScene) throws(Failure) -> Check.Verdict {
     let offsite = try Offsite(scene.configuration, scene.machine, scene.state)
     if offsite.targets.isEmpty {
-      if scene.mayStayHere { return .warn("no target is configured, and it was said that none is wanted", remedy: "name one under `offsite:`") }
+      if scene.mayStayHere {
+        return .warn("no target is configured, and it was said that none is wanted", remedy: "name one under `offsite:`")
+      }
       return .fail(Offsite.none.why, remedy: Offsite.none.next)
     }
     var (good, bad, optional): ([String], [String], [String]) = ([], [], [])

@@ -75,7 +75,8 @@ public func runPreflight(
   let names = checks.map(\.name)
   for name in ignoring where !names.contains(name) {
     throw Failure(
-      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names), next: "`kguard check` lists them")
+      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names),
+      next: "`kguard check` lists them")
   }
   return PreflightReport(
     checks: checks.map { check in

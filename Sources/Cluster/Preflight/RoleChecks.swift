@@ -12,14 +12,17 @@ enum RoleChecks {
       if missing.count == ControlPlane.names.count {
         let isWorker = try scene.machine.info(ThisNode.kubeletConfig) != nil
         return .fail(
-          isWorker ? "this is a worker: \(ControlPlane.manifests) has no control plane" : "this is no node of kubeadm: there is no \(ThisNode.kubeletConfig)",
+          isWorker
+            ? "this is a worker: \(ControlPlane.manifests) has no control plane"
+            : "this is no node of kubeadm: there is no \(ThisNode.kubeletConfig)",
           remedy: isWorker
             ? "upgrade the control-plane node first, then this one with `kubeadm upgrade node`; kguard does not do that yet"
             : "run kguard on a control-plane node made by kubeadm")
       }
       if !missing.isEmpty {
         return .fail(
-          "the manifests of \(missing.joined(separator: ", ")) are missing", remedy: "put them back; kubeadm's own backups are in /etc/kubernetes/tmp")
+          "the manifests of \(missing.joined(separator: ", ")) are missing",
+          remedy: "put them back; kubeadm's own backups are in /etc/kubernetes/tmp")
       }
       guard try scene.machine.info(KubeConfig.admin) != nil else {
         return .fail("\(KubeConfig.admin) is missing", remedy: "make it with `kubeadm init phase kubeconfig admin`")

@@ -4,7 +4,9 @@ internal import Playbooks
 
 /// From which version to which: what kubeadm and kubelet allow.
 enum VersionChecks {
-  static func all(_ scene: PreflightScene) -> [Check] { [version(scene), kubelets(scene)] + (scene.target == nil ? [] : [packages(scene)]) }
+  static func all(_ scene: PreflightScene) -> [Check] {
+    [version(scene), kubelets(scene)] + (scene.target == nil ? [] : [packages(scene)])
+  }
 
   private static func version(_ scene: PreflightScene) -> Check {
     Check("version") { () throws(Failure) in
@@ -17,9 +19,12 @@ enum VersionChecks {
       if let obstacle = current.obstacle(to: target) {
         return .fail(obstacle, remedy: "choose a version from \(current) up to the newest v\(current.major).\(current.minor + 1)")
       }
-      if current == target && running == target { return .warn("the cluster is at \(target) already", remedy: "there is nothing to upgrade") }
+      if current == target && running == target {
+        return .warn("the cluster is at \(target) already", remedy: "there is nothing to upgrade")
+      }
       if running != current {
-        return .warn("kubeadm-config says \(current), and the API server is \(running)", remedy: "an earlier upgrade ended half way: look at it first")
+        return .warn(
+          "kubeadm-config says \(current), and the API server is \(running)", remedy: "an earlier upgrade ended half way: look at it first")
       }
       return .pass("from \(current) to \(target)")
     }
@@ -47,7 +52,8 @@ enum VersionChecks {
       if manager is NoPackages {
         guard kubeadm == target else {
           return .fail(
-            "kubeadm is \(kubeadm), and no package manager has installed it here", remedy: "install kubeadm \(target) by your own way, then try again")
+            "kubeadm is \(kubeadm), and no package manager has installed it here",
+            remedy: "install kubeadm \(target) by your own way, then try again")
         }
         let kubelet = try ThisNode.version(of: "kubelet", scene.machine)
         if kubelet == target { return .pass("kubeadm and kubelet are \(target)") }

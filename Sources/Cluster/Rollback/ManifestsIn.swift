@@ -9,13 +9,14 @@ struct ManifestsIn {
   struct Manifest {
     let name: String
     /// Nil: it is one that was moved out, and moves back as it is.
-    let archived: ArchivedNode.Entry?
+    let archived: NodeArchive.Entry?
     /// Where it was moved out to; nil where only the archive has it.
     let out: String?
   }
 
   let context: StepContext
   let manifests: [Manifest]
+  private let archive: ArchivedNode?
 
   /// A rollback takes the archive's; where there is none, what was moved out. Undo takes what the first rollback moved out.
   init(_ context: StepContext, _ target: RollbackTarget, undo: Bool) throws(Failure) {
@@ -23,7 +24,8 @@ struct ManifestsIn {
     let own = try context.artifacts(of: context.run).filter { $0.kind == StaticPodFiles.outKind && $0.state != .removed }
     let outs = target.moved(StaticPodFiles.outKind) + (target.rollbacks.contains(context.run) ? [] : own)
     var found: [Manifest] = []
-    if !undo, let archive = try ArchivedNode.find(context, target) {
+    archive = undo ? nil : try ArchivedNode.find(context, target)
+    if let archive {
       found = archive.manifests.map { Manifest(name: $0.name, archived: $0.entry, out: nil) }
     } else {
       var seen: Set<String> = []
@@ -62,10 +64,10 @@ struct ManifestsIn {
     for manifest in manifests where missing.contains(manifest.name) {
       let path = StaticPodFiles.path(context.machine, manifest.name)
       let source: String
-      if let entry = manifest.archived {
+      if let entry = manifest.archived, let archive {
         source = context.machine.locate("/etc/kubernetes/kguard-start-\(context.run)/\(manifest.name)")
         try Files.makeDirectory(Files.directory(of: source), mode: 0o700)
-        try Files.replace(source, with: entry.bytes, mode: entry.mode)
+        try Files.replace(source, with: try archive.bytes(of: entry), mode: entry.mode)
         try Access(owner: entry.owner, group: entry.group, mode: entry.mode, label: try Access.of(Files.directory(of: path))?.label)
           .apply(to: source)
         try failpoint("\(context.step)/manifest-\(manifest.name).written")
