@@ -26,7 +26,7 @@ public struct EtcdDrill: Action {
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
     let data = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop).run {
-      context.message($0)
+      context.phase($0)
     } planned: { (plan) throws(Failure) in
       try context.artifact("staged", plan.staged, .planned, detail: plan.json)
     }
@@ -65,8 +65,10 @@ public struct DrillOrder {
   private let liveKeys: Int64?
   private let stop: StopSignal
 
+  /// `place`: restore into this directory, and not beside etcd's data.
   public init(
-    _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, _ bundle: BundleDirectory, stop: StopSignal
+    _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, _ bundle: BundleDirectory, in place: String? = nil,
+    stop: StopSignal
   ) throws(Failure) {
     let manifest = try BundleManifest(reading: bundle)
     let etcd = manifest.etcd
@@ -79,7 +81,9 @@ public struct DrillOrder {
     let location = try? EtcdLocation.find(machine, configuration.etcdOverrides)
     let own = location?.manifest.flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
     let plan: StagingPlan
-    if let own {
+    if let place {
+      plan = try StagingPlan.loose(in: place, id: bundle.id)
+    } else if let own {
       plan = try StagingPlan.make(
         machine, dataDirectory: configuration.etcd.dataDir ?? own.dataDirectory, walDirectory: own.walDirectory, id: bundle.id)
     } else {

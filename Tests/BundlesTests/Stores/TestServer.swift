@@ -1,9 +1,10 @@
 import Glibc
 import Host
 import Model
+import Synchronization
 import Testing
 
-/// A program that serves on loopback for one test; stopped by its pid when the last reference goes.
+/// A program that serves on loopback for one test; stopped by its pid.
 final class TestServer: Sendable {
   let pid: Int32
   let port: Int
@@ -23,7 +24,7 @@ final class TestServer: Sendable {
     var byte: UInt8 = 0
     while read(output[0], &byte, 1) == 1, byte != 10 { line.append(byte) }
     let hello = try JSON(parsing: line)
-    return TestServer(pid: pid, port: Int(try #require(hello["port"]?.int)), hello: hello, log: log, input: input)
+    return directory.keep(TestServer(pid: pid, port: Int(try #require(hello["port"]?.int)), hello: hello, log: log, input: input))
   }
 
   /// Starts a program that is told its port, and waits until it answers there.
@@ -38,7 +39,7 @@ final class TestServer: Sendable {
       try #require(monotonicNow() < end && ProcessIdentity.of(pid) != nil, "\(argv[0]) does not serve: \(said)")
       poll(nil, 0, 20)
     }
-    return server
+    return directory.keep(server)
   }
 
   private static func spawn(
@@ -118,13 +119,23 @@ final class TestServer: Sendable {
 /// A directory of a test's own, removed with it.
 final class StoreTestDirectory: Sendable {
   let path: String
+  private let servers = Mutex<[TestServer]>([])
+
+  /// A server lives as long as the directory that it works in.
+  fileprivate func keep(_ server: TestServer) -> TestServer {
+    servers.withLock { $0.append(server) }
+    return server
+  }
 
   init() {
     var template = Array("/tmp/kguard-stores-XXXXXX".utf8CString)
     path = String(cString: mkdtemp(&template))
   }
 
-  deinit { _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path])) }
+  deinit {
+    servers.withLock { $0 = [] }
+    _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path]))
+  }
 
   func make(_ name: String) throws -> String {
     try Files.makeDirectory(path + "/" + name)
@@ -136,21 +147,11 @@ final class StoreTestDirectory: Sendable {
     return path + "/" + name
   }
 
-  /// A file that does not compress, the same for the same seed.
-  func noise(_ name: String, _ size: Int, seed: UInt64 = 1) throws -> (path: String, bytes: [UInt8], sha256: Digest) {
-    let bytes = noiseBytes(size, seed: seed)
+  /// A file that does not compress.
+  func noise(_ name: String, _ size: Int) throws -> (path: String, bytes: [UInt8], sha256: Digest) {
+    let bytes = randomBytes(size)
     try Files.replace(path + "/" + name, with: bytes)
     return (path + "/" + name, bytes, sha256(bytes))
-  }
-}
-
-func noiseBytes(_ size: Int, seed: UInt64) -> [UInt8] {
-  var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
-  return (0..<size).map { _ in
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return UInt8(truncatingIfNeeded: state >> 32)
   }
 }
 
