@@ -4,6 +4,7 @@ public import Engine
 public enum BuiltIn {
   public static let actions: [any Action.Type] = [
     EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self,
-    ClusterBaseline.self, KubeadmPlan.self, ImagesPull.self, KubeadmApply.self, KubeletRestart.self, ClusterVerify.self,
+    NodePreflight.self, ClusterBaseline.self, NodeArchiveAction.self, PackagesKubeadm.self, KubeadmPlan.self, ImagesPull.self,
+    KubeadmApply.self, NodeDrain.self, PackagesKubelet.self, KubeletRestart.self, NodeUncordon.self, ClusterVerify.self,
   ]
 }

@@ -242,8 +242,10 @@ public final class SecureCopy {
     }
   }
 
+  /// In commands, unlike in URLs, the user's home is where a relative path begins.
   private static func quoted(_ path: String) -> String {
-    "\"" + path.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\""
+    let path = path.hasPrefix("/~/") ? String(path.dropFirst(3)) : path
+    return "\"" + path.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\""
   }
 
   private static func encoded(_ path: String) -> String {

@@ -160,11 +160,10 @@ import Testing
       "sha256": .string("\(scene.order.sha256)"), "data": .string(scene.etcd.directory.path + "/m1"),
       "members": .array(try scene.etcd.client().members().map(\.json)), "cache": .string(scene.etcd.directory.path + "/tools"),
     ]
-    setenv("KGUARD_CRASHING_DRILL", what.text(), 1)
-    await #expect(processExitsWith: .signal(SIGKILL)) {
+    await #expect(processExitsWith: .signal(SIGKILL)) { [told = what.text() as String] in
       // What outlives this process must not keep the test's own pipes open.
       for descriptor in Int32(3)..<256 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-      let what = try JSON(parsing: environment("KGUARD_CRASHING_DRILL") ?? "")
+      let what = try JSON(parsing: told)
       func text(_ key: String) throws -> String { try #require(what[key]?.string) }
       setenv("KGUARD_FAILPOINT", try text("failpoint"), 1)
       let machine = try LocalMachine()

@@ -204,6 +204,11 @@ class Box:
     def install(self, tool, version):
         write_file(self.path(f"/usr/lib/kubernetes/{tool}.version"), version + "\n")
 
+    def target(self):
+        """The version that an upgrade goes to: the installed kubeadm's, or what the package manager offers."""
+        marker, installed = self.marker(), self.installed("kubeadm")
+        return marker["kubeadm"] if installed == marker["version"] else installed
+
     def etcd_tag(self):
         """The etcd image tag that the installed kubeadm wants."""
         marker = self.marker()

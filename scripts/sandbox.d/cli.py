@@ -33,6 +33,7 @@ def parser():
     up.add_argument("--etcd", default="/usr/bin/etcd", metavar="FILE", help="the etcd to run (default %(default)s)")
     up.add_argument("--etcd-upgrade", action="store_true", help="kubeadm moves etcd to another image tag (the program stays the same)")
     up.add_argument("--data-dir", default="/var/lib/etcd", metavar="PATH", help="etcd's data directory on the node (default %(default)s)")
+    up.add_argument("--packages", choices=("none", "apt"), default="none", help="apt: kubeadm, kubelet and kubectl are held packages of the cluster's version (default %(default)s)")
     add("down", "end every process of the sandbox; its files stay").add_argument("--delete", action="store_true", help="delete DIR too")
     add("reset", "end the sandbox and make it anew with the options of its `up`")
     add("status", "what runs, and whether it is ready (exit 0) or not (exit 1)").add_argument("--output", choices=("text", "json"), default="text")

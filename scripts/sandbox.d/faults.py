@@ -1,4 +1,4 @@
-"""The faults: how each is given and taken back. They concern the target, the version of the installed kubeadm."""
+"""The faults: how each is given and taken back. They concern the target: the version of the installed kubeadm, or what apt offers."""
 import box
 import cri
 import manifests
@@ -36,10 +36,10 @@ def break_it(sandbox, name, seconds):
     entry, runtime = {"since": box.now()}, cri.Runtime(sandbox)
     if name in IMAGES:
         component, mode = IMAGES[name]
-        entry["image"] = manifests.image(component, sandbox.installed("kubeadm"), "")
+        entry["image"] = manifests.image(component, sandbox.target(), "")
         runtime.add_image(entry["image"], mode)
     elif name == "missing-image":
-        entry["image"] = manifests.image("kube-apiserver", sandbox.installed("kubeadm"), "")
+        entry["image"] = manifests.image("kube-apiserver", sandbox.target(), "")
         runtime.remove_image(entry["image"])
     elif name == "slow-apply":
         try:

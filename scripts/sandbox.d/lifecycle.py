@@ -11,6 +11,7 @@ import sys
 import time
 import types
 
+import apt
 import box
 import cluster
 import cri
@@ -116,9 +117,12 @@ def create(sandbox, options):
     os.makedirs(sandbox.path(options.data_dir), 0o700)
     os.chmod(sandbox.path(options.data_dir), 0o700)
     box.write_json(sandbox.settings_file(), {**box.DEFAULTS, "etcd": options.etcd, "faults": {}})
+    sandbox.packages = getattr(options, "packages", "none")
     install_tools(sandbox)
     for tool, version in (("kubeadm", options.kubeadm), ("kubelet", options.version), ("kubectl", options.version)):
         sandbox.install(tool, version)
+    if sandbox.packages == "apt":
+        apt.setup(sandbox)
     Pki(sandbox, box.NODE, ip).create()
     self_signed(sandbox.path("/var/lib/kguard-sandbox/healthz"))
     runtime = cri.Runtime(sandbox)
@@ -143,7 +147,8 @@ def install_tools(sandbox):
     if source != sandbox.lib:
         shutil.rmtree(sandbox.lib, ignore_errors=True)
         shutil.copytree(source, sandbox.lib, ignore=shutil.ignore_patterns("__pycache__"))
-    for command, module in TOOLS.items():
+    packages = getattr(sandbox, "packages", "none")
+    for command, module in {**TOOLS, **({c: "apt" for c in apt.COMMANDS} if packages == "apt" else {})}.items():
         box.write_file(sandbox.path(f"/usr/bin/{command}"), f"""#!{sys.executable} -IS
 import os, sys
 root = os.path.realpath(__file__).rsplit("/", 3)[0]

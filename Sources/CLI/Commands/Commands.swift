@@ -14,9 +14,9 @@ enum Commands {
       .init("kguard resume", "go on after a crash or Ctrl-C"),
     ],
     subcommands: [
-      RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec, ShowCommand.spec,
-      LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BackupCommands.key, BundleCommands.spec, PlaybookCommands.spec,
-      ConfigCommands.spec,
+      CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
+      ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
+      PlaybookCommands.spec, ConfigCommands.spec,
       VersionCommand.spec,
     ],
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })

@@ -93,6 +93,19 @@ struct SecureServer {
     #expect(try Files.list(directory.path + "/deep/a b/\"q\"").isEmpty)
   }
 
+  @Test func `a path may begin at the user's home`() throws {
+    let name = "kguard-test-\(hex(randomBytes(6)))"
+    let home = try #require(getpwuid(getuid())?.pointee.pw_dir.map { String(cString: $0) })
+    defer { _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", "\(home)/\(name)"])) }
+    let store = try open("sftp", server.options(), path: "/~/\(name)")
+    let receipt = try store.put("a/b", .bytes([1, 2]), Transfer())
+    _ = try store.readBack("a/b", expecting: receipt)
+    #expect(try Files.read("\(home)/\(name)/a/b") == [1, 2])
+    #expect(try store.list("").map(\.name) == ["a/b"])
+    try store.delete("a/b")
+    #expect(try Files.list("\(home)/\(name)").isEmpty)
+  }
+
   @Test(arguments: ["host_ecdsa", "host_ed25519"]) func `any of the server's keys may be the known one`(key: String) throws {
     for name in [nil, "example.org,[127.0.0.*]:*"] {
       _ = try open("sftp", server.options(knownHosts: server.knownHosts(key, as: name))).probe()

@@ -1,0 +1,50 @@
+internal import Cluster
+internal import Engine
+internal import Host
+internal import Model
+
+/// `kguard check [VERSION]`: the preflight without a run.
+enum CheckCommand {
+  static let ignore = OptionSpec("--ignore-check", value: "NAME", "only warn where this check fails", isRepeated: true)
+
+  static let spec = CommandSpec(
+    name: "check", summary: "look whether this node could be upgraded, and change nothing",
+    arguments: [ArgumentSpec("VERSION", "the version to upgrade to (default: look at the node as it is)", isOptional: true)],
+    options: [ignore, BackupCommands.noOffsite],
+    details: """
+      Carries out every check that `kguard upgrade` begins with, all at once, and says what each saw and what to do about it. \
+      Exit 0 where nothing failed, 3 where something did.
+      """,
+    examples: [
+      .init("kguard check v1.28.0", "could this node go to v1.28.0?"),
+      .init("kguard check -o json | jq '.checks[] | select(.result != \"pass\")'", "for a monitor"),
+    ],
+    run: { (invocation) throws(Failure) in
+      let session = try Session(invocation)
+      let report = try runPreflight(
+        session.machine, try session.configuration(), session.state, version: invocation.arguments["VERSION"],
+        ignoring: invocation.values(ignore), mayStayHere: invocation.has(BackupCommands.noOffsite))
+      if session.isJSON {
+        session.printJSON([
+          "type": "check", "checks": report.json, "failed": JSON(report.failures.count), "summary": .string(report.summary),
+        ])
+      } else {
+        session.print(text(report, session.outputStyle))
+      }
+      return report.failures.isEmpty ? .done : .preflightRefused
+    })
+
+  private static func text(_ report: PreflightReport, _ style: Style) -> String {
+    let width = report.checks.map(\.name.count).max() ?? 0
+    var out = ""
+    for check in report.checks {
+      let mark =
+        check.result == .pass
+        ? style.paint("pass", .green) : check.result == .warn ? style.paint("warn", .yellow) : style.paint("FAIL", .red)
+      out += "\(mark)  \(check.name)\(String(repeating: " ", count: width - check.name.count))  \(printable(check.evidence))"
+      out += check.isIgnored ? " (ignored)\n" : "\n"
+      if check.result != .pass { out += String(repeating: " ", count: width + 8) + "→ \(printable(check.remedy))\n" }
+    }
+    return out + report.summary + "\n"
+  }
+}

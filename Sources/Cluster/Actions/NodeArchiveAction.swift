@@ -1,0 +1,56 @@
+internal import Bundles
+internal import Engine
+internal import Host
+internal import Model
+internal import Playbooks
+
+/// `node/archive`: PKI, manifests, kubeconfigs, encryption configuration, kubelet's files and package versions, into the run's bundle.
+struct NodeArchiveAction: Action {
+  static let signature = ActionSignature(
+    "node/archive", summary: "archive /etc/kubernetes, kubelet's files and package versions into the run's bundle")
+
+  init(_ inputs: ActionInputs) throws(Failure) {}
+
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    let file = try context.bundle(nil).archive
+    guard try Files.exists(file) else { return false }
+    // One that cannot be read is made anew.
+    return (try? NodeArchive.list(file)) != nil
+  }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    let bundle = try context.bundle(nil)
+    try bundle.make()
+    _ = try NodeArchive.write(
+      context.machine, to: bundle.archive, packages: try packages(context), extra: try EncryptionConfig.paths(context.machine))
+  }
+
+  func verify(_ context: StepContext) throws(Failure) -> JSON {
+    let file = try context.bundle(nil).archive
+    let contents = try NodeArchive.list(file)
+    let needed = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/admin.conf"]
+    for path in needed + (try EncryptionConfig.paths(context.machine)) where contents.entry(path) == nil {
+      throw Failure(
+        .verification, what: "the node archive is not complete", why: "\(path) is not in it",
+        next: "put the file back, then run `kguard resume`")
+    }
+    let files = contents.entries.filter { $0.sha256 != nil }
+    let size = try Files.info(file)?.size ?? 0
+    return [
+      "files": JSON(files.count), "path": .string(file), "packages": contents.packages,
+      "encryption": JSON(try EncryptionConfig.paths(context.machine)), "summary": .string("\(files.count) files, \(sizeForPeople(size))"),
+    ]
+  }
+
+  private func packages(_ context: StepContext) throws(Failure) -> JSON {
+    let manager = try PackageManagers.find(context.machine, context.settings.packages)
+    var json: JSON = ["manager": .string(manager.name)]
+    for name in ["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"] {
+      if let version = try manager.installed(name) { json[name] = ["version": .string(version), "held": .bool(try manager.isHeld(name))] }
+    }
+    for name in ["kubeadm", "kubelet", "kubectl"] {
+      if let version = try? ThisNode.version(of: name, context.machine) { json["\(name)-program"] = .string(version.description) }
+    }
+    return json
+  }
+}

@@ -1,0 +1,75 @@
+internal import Host
+internal import Model
+
+/// Fedora's and Red Hat's. A hold is a lock of the plugin `versionlock`; the excludes of Kubernetes' own repository are passed over.
+struct Dnf: PackageManager {
+  let name = "dnf"
+  private let machine: any Machine
+
+  /// Nil where the node does not have it.
+  init?(_ machine: any Machine) {
+    for program in ["dnf", "rpm"] where PackageManagers.program(program, machine) == nil { return nil }
+    self.machine = machine
+  }
+
+  func installed(_ package: String) throws(Failure) -> String? {
+    let result = try machine.run(["rpm", "-q", "--qf", "%{VERSION}-%{RELEASE}\\n", package])
+    return result.end.isSuccess ? result.text.split(whereSeparator: \.isWhitespace).first.map(String.init) : nil
+  }
+
+  func available(_ package: String, _ version: KubernetesVersion) throws(Failure) -> String? {
+    let result = try machine.run(
+      ["dnf", "list", "-q", "--showduplicates", "--disableexcludes=all", package], timeout: .seconds(180))
+    return Self.match(result.text, package, version)
+  }
+
+  /// `kubeadm.x86_64    1.28.0-150500.1.1    kubernetes`, the newest last.
+  static func match(_ list: String, _ package: String, _ version: KubernetesVersion) -> String? {
+    var found: String?
+    for line in list.split(whereSeparator: \.isNewline) {
+      let words = line.split(whereSeparator: \.isWhitespace)
+      guard words.count >= 2, words[0].prefix(while: { $0 != "." }) == package, PackageManagers.release(words[1]) == version else {
+        continue
+      }
+      found = words[1].split(separator: ":").last.map(String.init)
+    }
+    return found
+  }
+
+  func refresh() throws(Failure) {
+    let result = try machine.run(["dnf", "makecache", "-q"], timeout: .seconds(180))
+    guard result.end.isSuccess else {
+      throw Failure(
+        what: "cannot read the lists of packages", why: "dnf makecache: \(result.lastWords)",
+        next: "check dnf's repositories and the network",
+        isTransient: true)
+    }
+  }
+
+  /// `dnf install` goes to an older version too, where it is named exactly.
+  func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String]) {
+    let names = packages.map { "\($0.name)-\($0.version)" }
+    return (["dnf", "install", "-y", "-q", "--disableexcludes=all", "--disableplugin=versionlock", "--allowerasing"] + names, [:])
+  }
+
+  func isHeld(_ package: String) throws(Failure) -> Bool {
+    let result = try machine.run(["dnf", "versionlock", "list", "-q"])
+    guard result.end.isSuccess else { return false }
+    return result.text.split(whereSeparator: \.isWhitespace).contains { Self.name(ofLock: $0) == package }
+  }
+
+  /// `kubeadm-0:1.28.0-150500.1.1.*`
+  static func name(ofLock lock: Substring) -> String {
+    let parts = lock.split(separator: "-")
+    return parts.prefix { !($0.first?.isNumber ?? true) }.joined(separator: "-")
+  }
+
+  /// The old lock names the old version.
+  func hold(_ package: String) throws(Failure) {
+    _ = try machine.run(["dnf", "versionlock", "delete", "-q", package])
+    let result = try machine.run(["dnf", "versionlock", "add", "-q", package])
+    guard result.end.isSuccess else {
+      throw Failure(what: "cannot lock the package \(package)", why: result.lastWords, next: "run `dnf versionlock add \(package)`")
+    }
+  }
+}

@@ -1,0 +1,32 @@
+internal import Bundles
+internal import Model
+internal import Playbooks
+
+/// Off-site targets: a small object is written, read back and deleted.
+enum OffsiteChecks {
+  static func all(_ scene: PreflightScene) -> [Check] { [Check("offsite") { () throws(Failure) in try look(scene) }] }
+
+  private static func look(_ scene: PreflightScene) throws(Failure) -> Check.Verdict {
+    let offsite = try Offsite(scene.configuration, scene.machine, scene.state)
+    if offsite.targets.isEmpty {
+      if scene.mayStayHere {
+        return .warn("no target is configured, and it was said that none is wanted", remedy: "name one under `offsite:`")
+      }
+      return .fail(Offsite.none.why, remedy: Offsite.none.next)
+    }
+    var (good, bad, optional): ([String], [String], [String]) = ([], [], [])
+    for target in offsite.targets {
+      do throws(Failure) {
+        let store = try offsite.open(target)
+        _ = try store.probe()
+        good.append(store.url)
+      } catch {
+        if target.isRequired { bad.append(error.description) } else { optional.append(error.description) }
+      }
+    }
+    let remedy = "check the URL, the credentials and the network"
+    if !bad.isEmpty { return .fail(bad.joined(separator: "; "), remedy: remedy) }
+    if !optional.isEmpty { return .warn((good + optional).joined(separator: "; "), remedy: remedy) }
+    return .pass("written and read back: \(good.joined(separator: ", "))" + (offsite.isEncrypted ? "" : "; copies are not encrypted"))
+  }
+}

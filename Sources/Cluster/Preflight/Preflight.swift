@@ -1,0 +1,89 @@
+public import Engine
+public import Host
+public import Model
+public import Playbooks
+internal import Synchronization
+
+/// What a preflight looks at, and with what in mind.
+struct PreflightScene: Sendable {
+  let machine: any Machine
+  let configuration: Configuration
+  let state: StateDirectory
+  /// Nil: the node is checked without an upgrade in mind.
+  let target: KubernetesVersion?
+  let mayStayHere: Bool
+
+  var api: KubernetesAPI { get throws(Failure) { try ThisNode.api(machine) } }
+
+  func etcd() throws(Failure) -> EtcdCluster { try configuration.etcdCluster(machine, timeout: .seconds(5)) }
+}
+
+/// What all checks found.
+public struct PreflightReport: Sendable, Equatable {
+  public internal(set) var checks: [Check]
+
+  public var failures: [Check] { checks.filter { $0.result == .fail } }
+  public var warnings: [Check] { checks.filter { $0.result == .warn } }
+  public var json: JSON { .array(checks.map(\.json)) }
+
+  public var summary: String {
+    let words = [
+      "\(checks.count { $0.result == .pass }) checks passed", warnings.isEmpty ? nil : "\(warnings.count) to look at",
+      failures.isEmpty ? nil : "\(failures.count) failed",
+    ]
+    return words.compactMap { $0 }.joined(separator: ", ")
+  }
+
+  /// Every failure at once; nil where there is none.
+  public var refusal: Failure? {
+    guard let first = failures.first else { return nil }
+    let next = failures.count == 1 ? first.remedy : failures.map { "\($0.name): \($0.remedy)" }.joined(separator: "\n")
+    return Failure(
+      .preflightRefused, what: failures.count == 1 ? "the check `\(first.name)` failed" : "\(failures.count) checks failed",
+      why: failures.count == 1 ? first.evidence : failures.map { "\($0.name): \($0.evidence)" }.joined(separator: "\n"), next: next)
+  }
+}
+
+/// Looks at the node and its cluster, all at once, and changes nothing. `version`: what an upgrade would go to. `ignoring`: names of
+/// checks whose failure is only warned of.
+public func runPreflight(
+  _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, version: String? = nil, ignoring: [String] = [],
+  mayStayHere: Bool = false
+) throws(Failure) -> PreflightReport {
+  var target: KubernetesVersion?
+  if let version {
+    target = KubernetesVersion(version)
+    guard target != nil, version.hasPrefix("v") else {
+      throw Failure(.usage, what: "cannot upgrade to `\(version)`", why: "it is not a version", next: "write it as v1.28.0")
+    }
+  }
+  let scene = PreflightScene(machine: machine, configuration: configuration, state: state, target: target, mayStayHere: mayStayHere)
+  let groups: [@Sendable (PreflightScene) -> [Check]] = [
+    HostChecks.all, RoleChecks.all, VersionChecks.all, EtcdChecks.all, DataChecks.all, FileChecks.all, CertificateChecks.all,
+    ClusterChecks.all, OffsiteChecks.all,
+  ]
+  let found = Mutex<[Int: [Check]]>([:])
+  let workers = Workers()
+  for (place, group) in groups.enumerated() {
+    try workers.start {
+      let checks = group(scene)
+      found.withLock { $0[place] = checks }
+    }
+  }
+  workers.join()
+  let checks = found.withLock { table in groups.indices.flatMap { table[$0] ?? [] } }
+  let names = checks.map(\.name)
+  for name in ignoring where !names.contains(name) {
+    throw Failure(
+      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names),
+      next: "`kguard check` lists them")
+  }
+  return PreflightReport(
+    checks: checks.map { check in
+      guard check.result == .fail, ignoring.contains(check.name) else { return check }
+      var ignored = check
+      ignored.result = .warn
+      ignored.isIgnored = true
+      return ignored
+    })
+}

@@ -1,0 +1,71 @@
+internal import Host
+internal import Model
+internal import Playbooks
+
+/// From which version to which: what kubeadm and kubelet allow.
+enum VersionChecks {
+  static func all(_ scene: PreflightScene) -> [Check] {
+    [version(scene), kubelets(scene)] + (scene.target == nil ? [] : [packages(scene)])
+  }
+
+  private static func version(_ scene: PreflightScene) -> Check {
+    Check("version") { () throws(Failure) in
+      let recorded = try ClusterConfiguration.read(try scene.api)?.kubernetesVersion ?? ""
+      let served = try scene.api.version()
+      guard let current = KubernetesVersion(recorded), let running = KubernetesVersion(served) else {
+        return .fail("kubeadm-config says `\(recorded)`, the API server `\(served)`", remedy: "correct kubernetesVersion in kubeadm-config")
+      }
+      guard let target = scene.target else { return .pass("the cluster is at \(current)") }
+      if let obstacle = current.obstacle(to: target) {
+        return .fail(obstacle, remedy: "choose a version from \(current) up to the newest v\(current.major).\(current.minor + 1)")
+      }
+      if current == target && running == target {
+        return .warn("the cluster is at \(target) already", remedy: "there is nothing to upgrade")
+      }
+      if running != current {
+        return .warn(
+          "kubeadm-config says \(current), and the API server is \(running)", remedy: "an earlier upgrade ended half way: look at it first")
+      }
+      return .pass("from \(current) to \(target)")
+    }
+  }
+
+  private static func kubelets(_ scene: PreflightScene) -> Check {
+    Check("kubelet-skew") { () throws(Failure) in
+      let nodes = try scene.api.nodes()
+      var server = scene.target
+      if server == nil { server = KubernetesVersion(try scene.api.version()) }
+      guard let server else { return .fail("the API server does not tell its version", remedy: "see the check version") }
+      let wrong = nodes.compactMap { node in
+        KubernetesVersion(node.kubeletVersion)?.kubeletObstacle(server: server).map { "\(node.name): \($0)" }
+      }
+      if wrong.isEmpty { return .pass("\(nodes.count == 1 ? "kubelet" : "\(nodes.count) kubelets") may work with \(server)") }
+      return .fail(wrong.joined(separator: "; "), remedy: "upgrade these kubelets first, one minor version after the other")
+    }
+  }
+
+  private static func packages(_ scene: PreflightScene) -> Check {
+    Check("packages") { () throws(Failure) in
+      guard let target = scene.target else { return .pass("not looked at") }
+      let manager = try PackageManagers.find(scene.machine, scene.configuration.packages)
+      let kubeadm = try ThisNode.version(of: "kubeadm", scene.machine)
+      if manager is NoPackages {
+        guard kubeadm == target else {
+          return .fail(
+            "kubeadm is \(kubeadm), and no package manager has installed it here",
+            remedy: "install kubeadm \(target) by your own way, then try again")
+        }
+        let kubelet = try ThisNode.version(of: "kubelet", scene.machine)
+        if kubelet == target { return .pass("kubeadm and kubelet are \(target)") }
+        return .warn(
+          "kubeadm is \(target); kubelet stays at \(kubelet), since no package manager has installed it",
+          remedy: "install kubelet \(target) after the upgrade and restart it")
+      }
+      if kubeadm == target { return .pass("kubeadm is \(target) already, by \(manager.name)") }
+      if let exact = try manager.available("kubeadm", target) { return .pass("\(manager.name) offers kubeadm \(exact)") }
+      return .warn(
+        "\(manager.name) does not list kubeadm \(target); the upgrade will read its lists anew",
+        remedy: "add the repository https://pkgs.k8s.io/core:/stable:/v\(target.major).\(target.minor)/ if it is not there")
+    }
+  }
+}
