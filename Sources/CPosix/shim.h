@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 // Declared by glibc only under _GNU_SOURCE, which Swift's own Glibc module is built without.
 extern int memfd_create(const char *, unsigned);

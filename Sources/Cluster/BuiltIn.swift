@@ -6,5 +6,7 @@ public enum BuiltIn {
     EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self,
     NodePreflight.self, ClusterBaseline.self, NodeArchiveAction.self, PackagesKubeadm.self, KubeadmPlan.self, ImagesPull.self,
     KubeadmApply.self, NodeDrain.self, PackagesKubelet.self, KubeletRestart.self, NodeUncordon.self, ClusterVerify.self,
+    ClusterAssess.self, EtcdRescue.self, EtcdStage.self, ClusterStop.self, EtcdSwap.self, NodeRestore.self, PackagesRestore.self,
+    ClusterStart.self, ClusterVerifyRestored.self,
   ]
 }

@@ -164,8 +164,7 @@ public final class Runner {
     switch result.state {
     case .succeeded:
       // Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
-      let touched = try touchedCluster(try record(child), try self.playbook(of: try record(child)))
-      if touched { return try finish(run, .finishRollback, run.error, exit: .rolledBack) }
+      if try anyRollbackTouched(run) { return try finish(run, .finishRollback, run.error, exit: .rolledBack) }
       return try finish(run, .nothingChanged, run.error, exit: .failed)
     case .interrupted:
       return RunResult(run: run.id, state: .rollingBack, exit: .interrupted, failure: result.failure)
@@ -175,6 +174,15 @@ public final class Runner {
       failure.next += "; then run `kguard resume \(run.id)`, which tries the rollback again"
       return try finish(run, .giveUp, failure, exit: .needsOperator)
     }
+  }
+
+  /// Whether this rollback, or an earlier one that it goes on from, changed the cluster.
+  private func anyRollbackTouched(_ run: RunRecord) throws(Failure) -> Bool {
+    for id in try journal.rollbacks(of: run.id) {
+      let rollback = try record(id)
+      if try touchedCluster(rollback, try playbook(of: rollback)) { return true }
+    }
+    return false
   }
 
   /// The rollback that is under way, or a new one.

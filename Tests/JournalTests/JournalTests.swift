@@ -135,7 +135,7 @@ import Testing
     var ends: [Int32] = [-1, -1]
     pipe(&ends)
     _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
-    let words = "PRAGMA journal_mode; BEGIN IMMEDIATE;\n"
+    let words = ".timeout 10000\nBEGIN IMMEDIATE;\n"
     _ = words.withCString { write(ends[1], $0, strlen($0)) }
     return ends[0]
   }

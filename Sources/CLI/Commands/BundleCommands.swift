@@ -15,6 +15,7 @@ enum BundleCommands {
 
   static let spec = CommandSpec(
     name: "bundle", summary: "find, check, copy, restore and look into bundles",
+    examples: [.init("kguard bundle list", "those of this node"), .init("kguard bundle verify", "the newest bundle")],
     subcommands: [
       CommandSpec(
         name: "list", summary: "list the bundles, newest first", options: [from, identity],
@@ -28,6 +29,7 @@ enum BundleCommands {
         }),
       CommandSpec(
         name: "show", summary: "show what a bundle holds and where its copies are", arguments: [which],
+        examples: [.init("kguard bundle show", "the newest bundle")],
         run: { (invocation) throws(Failure) in try show(try Session(invocation)) }),
       CommandSpec(
         name: "verify", summary: "read all of a bundle, a snapshot or a stopped member's data, and say whether it is sound",
@@ -38,6 +40,7 @@ enum BundleCommands {
         run: { (invocation) throws(Failure) in try verify(try Session(invocation)) }),
       CommandSpec(
         name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [which],
+        examples: [.init("kguard bundle copy", "the newest bundle, to every target of the configuration")],
         run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
       CommandSpec(
         name: "pull", summary: "bring a bundle back from off-site; needs only the URL and the key",
@@ -49,6 +52,7 @@ enum BundleCommands {
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
         name: "prune", summary: "remove the bundles that the retention no longer keeps", options: [.dryRun],
+        examples: [.init("kguard bundle prune --dry-run", "see what would go")],
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
       BundleContentCommands.objects, BundleContentCommands.cat, BundleContentCommands.diff, BundleContentCommands.restore,
     ])

@@ -143,7 +143,8 @@ enum BundleContentCommands {
       }
       let configuration = try session.configuration()
       return try session.holdingNode { (_, stop) throws(Failure) in
-        let order = try DrillOrder(session.machine, configuration, session.state, directory, in: Files.directory(of: target), stop: stop)
+        let plan = try StagingPlan.loose(in: Files.directory(of: target), id: directory.id)
+        let order = try DrillOrder(session.machine, configuration, session.state, directory, plan: plan, stop: stop)
         let data = try order.run {
           session.say("\($0)…\n")
         } planned: { (_) throws(Failure) in

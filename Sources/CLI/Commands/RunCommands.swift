@@ -9,6 +9,7 @@ internal import Playbooks
 enum RunCommands {
   static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one")
   static let set = OptionSpec("--set", value: "NAME=VALUE", "set an input of the playbook", isRepeated: true)
+  static let undo = OptionSpec("--undo", "take the rollback of RUN back: what it moved aside is put in place again")
   static let takeOver = OptionSpec("--take-over", "end a kguard that hangs, and go on in its place")
 
   static let upgrade = CommandSpec(
@@ -62,15 +63,19 @@ enum RunCommands {
   static let rollback = CommandSpec(
     name: "rollback", summary: "put the cluster back to where it was before a run",
     arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
-    options: [takeOver, .dryRun],
+    options: [undo, takeOver, .dryRun],
     details: "Runs the playbook that the run's own playbook names under `rollback:`. It is recorded and resumed like any other run.",
-    examples: [.init("kguard rollback", "roll the newest run back"), .init("kguard rollback --dry-run", "see the steps first")],
+    examples: [
+      .init("kguard rollback", "roll the newest run back"), .init("kguard rollback --dry-run", "see the steps first"),
+      .init("kguard rollback --undo 7xk2m", "have again what the rollback of that run took away"),
+    ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let journal = try session.existingJournal() else {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
       let run = try session.findRun(invocation.arguments["RUN"], in: journal)
+      if invocation.has(undo) { return try session.undoRollback(of: run, journal) }
       guard run.state != .rolledBack else {
         throw Failure(
           .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
@@ -181,6 +186,20 @@ extension Session {
         }))
     say("Nothing was changed.\n")
     return .done
+  }
+
+  /// A run of its own, with the playbook `undo`.
+  fileprivate func undoRollback(of run: RunRecord, _ journal: RunJournal) throws(Failure) -> ExitStatus {
+    guard try !journal.rollbacks(of: run.id).isEmpty else {
+      throw Failure(
+        .usage, what: "cannot undo the rollback of run \(run.id)", why: "it was never rolled back", next: "see `kguard show \(run.id)`")
+    }
+    if !invocation.has(.dryRun) {
+      guard try confirm("Take the rollback of run \(run.id) back? What was written since the rollback moves aside") else {
+        throw Failure(what: "nothing was changed", why: "the answer was no", next: "run the command again when you are sure")
+      }
+    }
+    return try start(try playbook("undo"), inputs: ["run": run.id.text])
   }
 
   fileprivate func showRollback(_ run: RunRecord) throws(Failure) -> ExitStatus {

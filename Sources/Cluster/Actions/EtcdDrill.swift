@@ -65,9 +65,10 @@ public struct DrillOrder {
   private let liveKeys: Int64?
   private let stop: StopSignal
 
-  /// `place`: restore into this directory, and not beside etcd's data.
+  /// `plan`: where the restored data must stand, as a rollback knows while the manifests are away.
   public init(
-    _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, _ bundle: BundleDirectory, in place: String? = nil,
+    _ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, _ bundle: BundleDirectory,
+    plan given: StagingPlan? = nil,
     stop: StopSignal
   ) throws(Failure) {
     let manifest = try BundleManifest(reading: bundle)
@@ -81,8 +82,8 @@ public struct DrillOrder {
     let location = try? EtcdLocation.find(machine, configuration.etcdOverrides)
     let own = location?.manifest.flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
     let plan: StagingPlan
-    if let place {
-      plan = try StagingPlan.loose(in: place, id: bundle.id)
+    if let given {
+      plan = given
     } else if let own {
       plan = try StagingPlan.make(
         machine, dataDirectory: configuration.etcd.dataDir ?? own.dataDirectory, walDirectory: own.walDirectory, id: bundle.id)

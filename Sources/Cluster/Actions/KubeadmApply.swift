@@ -28,6 +28,7 @@ struct KubeadmApply: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
+    _ = try GuardedBundle.require(context)
     try AvailabilitySampler.start(context)
     try refuseAnother(context)
     try waitForServer(context)

@@ -22,7 +22,7 @@ struct ContainerRuntime {
     let digests: [String]
   }
 
-  private let machine: any Machine
+  let machine: any Machine
   init(_ machine: any Machine) { self.machine = machine }
 
   func containers() throws(Failure) -> [Container] {

@@ -83,6 +83,24 @@ struct PackageChange {
     try carryOut(wanted, manager, held: { record.isHeld($0) }, context)
   }
 
+  /// For a rollback, which does not know the version that was wanted: nothing to do where the run recorded no change.
+  static func undo(_ packages: [String], _ context: StepContext) throws(Failure) {
+    guard let any = KubernetesVersion("v0.0.0") else { return }
+    try PackageChange(packages: packages, version: any, mayStay: true).undo(context)
+  }
+
+  static func isUndone(_ packages: [String], _ context: StepContext) throws(Failure) -> Bool {
+    guard let any = KubernetesVersion("v0.0.0") else { return true }
+    let change = PackageChange(packages: packages, version: any, mayStay: true)
+    let (manager, record) = (try change.manager(context), try change.record(context))
+    for package in packages {
+      guard let before = record.version(package) else { continue }
+      guard try manager.installed(package) == before else { return false }
+      if record.isHeld(package), try !manager.isHeld(package) { return false }
+    }
+    return true
+  }
+
   // MARK: - Parts
 
   private func carryOut(

@@ -1,0 +1,113 @@
+internal import Bundles
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+internal import Playbooks
+
+/// `cluster/assess`: compares the node with what it was before the run, and decides what a rollback has to put back.
+struct ClusterAssess: Action {
+  static let signature = ActionSignature(
+    "cluster/assess", summary: "compare the cluster with what it was before the run, and decide what has to be put back",
+    inputs: [
+      ActionInput("etcd", description: "auto, always or never restore etcd (default: etcd.restore of the configuration)")
+    ])
+
+  private let etcd: String?
+
+  init(_ inputs: ActionInputs) throws(Failure) {
+    etcd = inputs["etcd"].flatMap { $0.isEmpty ? nil : $0 }
+    guard let etcd, Configuration.EtcdRestore(rawValue: etcd) == nil else { return }
+    throw Failure(
+      .usage, what: "cannot assess the cluster", why: "the input `etcd` is `\(etcd)`", next: "write auto, always or never")
+  }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    let target = try RollbackTarget(context)
+    // Seen now, while the manifests may still be there.
+    let site = try ControlPlaneSite.read(context, target)
+    let evidence = try decide(context, target, site)
+    try failpoint("\(context.step)/save.before")
+    try Files.makeDirectory(context.state.directory(of: context.run), mode: 0o700)
+    try Files.replace(file(context), with: Array((evidence.text(pretty: true) + "\n").utf8))
+  }
+
+  func verify(_ context: StepContext) throws(Failure) -> JSON {
+    guard let text = try Files.textIfPresent(file(context)) else {
+      throw Failure(what: "the assessment was not written", why: "\(file(context)) is missing", next: "run `kguard resume`")
+    }
+    return try JSON(parsing: text)
+  }
+
+  private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/assessment.json" }
+
+  private func decide(_ context: StepContext, _ target: RollbackTarget, _ site: ControlPlaneSite) throws(Failure) -> JSON {
+    let assessment = try Assessment.make(context, target)
+    let configured = try context.settings.etcd.restore
+    let mode = etcd.flatMap { Configuration.EtcdRestore(rawValue: $0) } ?? configured
+    let isExternal = site.data == nil
+    var reasons = assessment.core
+    if !assessment.files.isEmpty { reasons.append("\(assessment.files.count) files of the node are not as they were") }
+    if assessment.verdict == .unknown { reasons.append("the run kept no baseline: nothing proves that the cluster is as it was") }
+    if mode == .always { reasons.append("etcd is always restored, as asked") }
+
+    var restoresEtcd = mode == .always || assessment.verdict == .halfChanged || assessment.verdict == .unknown
+    var restores = restoresEtcd || assessment.verdict == .changedBack
+    if isExternal {
+      if restoresEtcd { reasons.append(externalAdvice(context, target)) }
+      restoresEtcd = false
+    } else if mode == .never {
+      try requireSameEtcd(context, target)
+      if restoresEtcd { reasons.append("etcd is never restored, as asked") }
+      restoresEtcd = false
+    }
+    if restoresEtcd, try target.hasSwapped() {
+      reasons.append("an earlier rollback has put etcd's data back already")
+      restoresEtcd = false
+    }
+    let bundle = try target.bundle(context)
+    if restoresEtcd && bundle == nil {
+      guard assessment.verdict == .unknown && mode != .always else { throw noBundle(reasons, target) }
+      // Neither a baseline nor a bundle: the run came not far enough to have changed anything that could be put back.
+      (restoresEtcd, restores) = (false, false)
+      reasons = ["the run has neither a baseline nor a bundle: it came not far enough to change anything"]
+    }
+    return [
+      "summary": .string(summary(assessment.verdict, restores, restoresEtcd, reasons)), "verdict": .string(assessment.verdict.rawValue),
+      "restore": .bool(restores), "etcd": .bool(restoresEtcd), "packages": .bool(!assessment.programs.isEmpty),
+      "reasons": JSON(Array(reasons.prefix(50))), "files": JSON(Array(assessment.files.prefix(100))), "programs": JSON(assessment.programs),
+      "bundle": JSON(bundle?.id), "external": .bool(isExternal),
+    ]
+  }
+
+  private func summary(_ verdict: Assessment.Verdict, _ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
+    guard restores else { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
+    let what = etcd ? "etcd and the node are put back" : "the node is put back, etcd's data stays as it is"
+    let why = reasons.first.map { ": \($0)" } ?? ""
+    return what + why + (reasons.count > 1 ? " and \(reasons.count - 1) more" : "")
+  }
+
+  private func externalAdvice(_ context: StepContext, _ target: RollbackTarget) -> String {
+    "etcd is external: kguard does not restore it; if its data must go back, stop every API server, have its owner restore "
+      + "\(target.bundleDirectory(context).snapshot) on all members with a new token, then start the API servers"
+  }
+
+  /// Data that a newer etcd has opened cannot be opened by the older one again.
+  private func requireSameEtcd(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
+    guard let bundle = try target.bundle(context), let before = EtcdVersion(bundle.etcdVersion),
+      let survey = try? context.settings.etcdCluster(context.machine, stop: context.stop).survey(),
+      let now = survey.seats.compactMap({ $0.status.flatMap { EtcdVersion($0.version) } }).max(), !now.isSameFamily(as: before)
+    else { return }
+    throw Failure(
+      .needsOperator, what: "cannot roll back without restoring etcd",
+      why: "etcd was moved from \(before) to \(now), and an older one refuses its data",
+      next: "allow the restore: set `etcd: {restore: auto}`, then run `kguard rollback`")
+  }
+
+  private func noBundle(_ reasons: [String], _ target: RollbackTarget) -> Failure {
+    Failure(
+      .needsOperator, what: "cannot roll run \(target.run) back",
+      why: "it has no verified bundle to restore, and the cluster is not as it was: \(reasons.prefix(3).joined(separator: "; "))",
+      next: "repair what is named; `kguard bundle list` shows earlier bundles")
+  }
+}

@@ -1,0 +1,116 @@
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+internal import Playbooks
+
+/// `node/restore`: certificates, kubeconfigs and kubelet's configuration back to the archive's where they differ. What they replace is
+/// moved aside.
+struct NodeRestore: Action {
+  static let signature = ActionSignature(
+    "node/restore", summary: "put certificates, kubeconfigs and kubelet's configuration back to what they were before the run",
+    inputs: [.undo])
+  static let changesCluster = true
+  static let stopping = Stopping.waits
+
+  static let asideKind = "file-aside"
+  static let restoredKind = "file-restored"
+
+  private let undo: String?
+
+  init(_ inputs: ActionInputs) throws(Failure) { undo = inputs.undo }
+
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    let target = try RollbackTarget(context, undo: undo)
+    if undo != nil { return try toTakeBack(context, target).isEmpty }
+    return try ArchivedNode.find(context, target)?.differing(context.machine).isEmpty ?? true
+  }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    let target = try RollbackTarget(context, undo: undo)
+    if undo != nil {
+      for change in try toTakeBack(context, target) { try takeBack(change, context) }
+      return
+    }
+    try Outage.begin(.files, context)
+    guard let archive = try ArchivedNode.find(context, target) else { return }
+    for entry in try archive.differing(context.machine) { try restore(entry, archive, context) }
+  }
+
+  func verify(_ context: StepContext) throws(Failure) -> JSON {
+    let target = try RollbackTarget(context, undo: undo)
+    guard try isInEffect(context) else {
+      throw Failure(what: "the node's files are not back", why: "some differ still", next: "run `kguard resume`")
+    }
+    if undo != nil { return ["summary": "the node's files are again what they were before the rollback"] }
+    try Outage.end(.files, context)
+    let mine = try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind }.map(\.path)
+    let hasArchive = try ArchivedNode.find(context, target) != nil
+    return [
+      "summary": .string(
+        hasArchive ? "\(mine.count) files put back" : "the run kept no archive of the node: its files were left as they are"),
+      "files": JSON(mine.prefix(100).map { $0 }), "archive": .bool(hasArchive),
+    ]
+  }
+
+  private func restore(_ entry: NodeArchive.Entry, _ archive: ArchivedNode, _ context: StepContext) throws(Failure) {
+    let bytes = try archive.bytes(of: entry)
+    let path = context.machine.locate(entry.path)
+    let label = Files.name(of: path)
+    let former = try Access.of(path)
+    try Files.makeDirectory(Files.directory(of: path))
+    // The intent comes first: without a file that moved aside, a crash would leave no trace of what was made here.
+    try context.artifact(Self.restoredKind, path, .planned)
+    if former != nil {
+      try context.move(
+        Self.asideKind, path, to: try aside(path, "kguard-aside-\(context.run)", context), label: "file-aside-\(label)")
+    }
+    try failpoint("\(context.step)/file-\(label).before")
+    try Files.replace(path, with: bytes, mode: entry.mode)
+    try Access(owner: entry.owner, group: entry.group, mode: entry.mode, label: former?.label).apply(to: path)
+    try failpoint("\(context.step)/file-\(label).after")
+    try context.artifact(Self.restoredKind, path, .present)
+  }
+
+  /// Below the same directory, so that it is a rename; `/etc/kubernetes` gets one place for all of its files.
+  private func aside(_ path: String, _ name: String, _ context: StepContext) throws(Failure) -> String {
+    let root = context.machine.locate("/etc/kubernetes")
+    let directory = Files.directory(of: path)
+    if path.hasPrefix(root + "/"), try Files.info(directory)?.device == Files.info(root)?.device {
+      return "\(root)/\(name)\(path.dropFirst(root.count))"
+    }
+    return "\(directory)/\(name)/\(Files.name(of: path))"
+  }
+
+  // MARK: - Undo
+
+  private struct Change {
+    let path: String
+    /// What the rollback had moved aside; nil where it made the file.
+    let former: String?
+  }
+
+  /// What the rollbacks changed and is not yet taken back, the last one first.
+  private func toTakeBack(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> [Change] {
+    var seen: Set<String> = []
+    var changes: [Change] = []
+    let undone = Set(try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind && $0.state == .present }.map(\.path))
+    for artifact in target.moved(Self.restoredKind) where seen.insert(artifact.path).inserted && !undone.contains(artifact.path) {
+      changes.append(Change(path: artifact.path, former: target.moved(Self.asideKind).first { $0.origin == artifact.path }?.path))
+    }
+    return changes.reversed()
+  }
+
+  private func takeBack(_ change: Change, _ context: StepContext) throws(Failure) {
+    let label = Files.name(of: change.path)
+    let away = try aside(change.path, "kguard-undone-\(context.run)", context)
+    try context.artifact(Self.restoredKind, change.path, .planned)
+    if try Files.exists(change.path), try !Files.exists(away) {
+      try context.move(Self.asideKind, change.path, to: away, label: "file-aside-\(label)")
+    }
+    if let former = change.former, try Files.exists(former) {
+      try context.move("file-back", former, to: change.path, label: "file-back-\(label)")
+    }
+    try context.artifact(Self.restoredKind, change.path, .present)
+  }
+}

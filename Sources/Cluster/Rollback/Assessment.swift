@@ -1,0 +1,91 @@
+internal import Bundles
+internal import Engine
+internal import Host
+internal import Model
+internal import Playbooks
+
+/// The node compared with what it was before the run: by what runs and what is written, never by how a program ended.
+struct Assessment {
+  enum Verdict: String {
+    /// As it was, and healthy: nothing has to be put back, and no write is lost.
+    case unchanged
+    /// The control plane is as it was and healthy, but files of the node are not: kubeadm took its own work back, and not all of it.
+    case changedBack = "changed-back"
+    case halfChanged = "half-changed"
+    /// Nothing was written down to compare with.
+    case unknown
+  }
+
+  /// What differs in the control plane, or is not well.
+  private(set) var core: [String] = []
+  /// Files of the node that are not as archived.
+  private(set) var files: [String] = []
+  /// Installed programs of another version.
+  private(set) var programs: [String] = []
+  private var hasBaseline = false
+
+  var verdict: Verdict {
+    if !hasBaseline { return .unknown }
+    if !core.isEmpty { return .halfChanged }
+    return files.isEmpty ? .unchanged : .changedBack
+  }
+
+  /// A control plane whose manifests are as they were may still be starting: it gets this long to be well.
+  static let settlingTime = Duration.seconds(90)
+
+  static func make(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> Assessment {
+    let machine = context.machine
+    var found = Assessment()
+    let baseline = try Baseline.load(context.state, target.run)
+    let archive = try ArchivedNode.find(context, target)
+    found.hasBaseline = baseline != nil
+    for entry in try archive?.differing(machine) ?? [] { found.files.append(entry.path) }
+    guard let baseline else { return found }
+    for (name, before) in baseline.programs.sorted(by: { $0.key < $1.key }) {
+      let now = (try? ThisNode.version(of: name, machine).description) ?? "not there"
+      if now != before { found.programs.append("\(name) is \(now), it was \(before)") }
+    }
+    found.core = manifests(try StaticPods.hashes(machine), baseline)
+    // With other manifests there is nothing to wait for: it is no more what it was.
+    let limit = found.core.isEmpty ? min(settlingTime, try context.settings.health.timeout) : .zero
+    let bundle = try target.bundle(context)
+    var problems: [String] = []
+    var told = monotonicNow()
+    _ = try context.wait(limit, every: .seconds(1)) { () throws(Failure) in
+      problems = try running(context, baseline, bundle)
+      if !problems.isEmpty, monotonicNow() - told > .seconds(10) {
+        told = monotonicNow()
+        context.message("the manifests are as before; waiting for the rest: \(problems[0])")
+      }
+      return problems.isEmpty
+    }
+    found.core += problems
+    return found
+  }
+
+  private static func manifests(_ now: [(name: String, sha256: Digest)], _ baseline: Baseline) -> [String] {
+    let present = Dictionary(now.map { ($0.name, $0.sha256.description) }) { $1 }
+    return Set(baseline.manifests.keys).union(present.keys).sorted().compactMap { name in
+      guard baseline.manifests[name] != present[name] else { return nil }
+      if present[name] == nil { return "the manifest \(name) is missing" }
+      return baseline.manifests[name] == nil ? "the manifest \(name) is new" : "the manifest \(name) is another"
+    }
+  }
+
+  /// Containers, etcd, kubeadm's record and health, against the baseline.
+  private static func running(_ context: StepContext, _ baseline: Baseline, _ bundle: BundleManifest?) throws(Failure) -> [String] {
+    let settings = try context.settings
+    var expected = ClusterHealth.Expectation()
+    expected.version = KubernetesVersion(baseline.kubernetes)
+    // A newer kubelet that is installed and not started is a matter of packages.
+    expected.kubelet = baseline.nodes.first { $0.name == baseline.node }.flatMap { KubernetesVersion($0.kubelet) }
+    expected.baseline = baseline
+    var problems = ClusterHealth.look(context.machine, settings, expected, stop: context.stop).problems
+    if let survey = try? settings.etcdCluster(context.machine, timeout: .seconds(5), stop: context.stop).survey() {
+      let versions = Set(survey.seats.compactMap { $0.status?.version }).sorted().joined(separator: ", ")
+      let before = bundle?.etcdVersion ?? baseline.etcd
+      if versions != before { problems.append("etcd is \(versions), it was \(before)") }
+    }
+    return problems
+  }
+}

@@ -1,0 +1,92 @@
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+
+/// One directory of etcd's that gives its place to another: the live one moves aside, the other is renamed into its place. Two renames,
+/// whatever the size of the data.
+struct EtcdExchange: Equatable {
+  /// `data`, or `wal` where the write-ahead log has a directory of its own.
+  let name: String
+  let live: String
+  let incoming: String
+  let outgoing: String
+
+  static let asideKind = "etcd-aside"
+  static let restoredKind = "etcd-restored"
+
+  /// What a rollback exchanges: the restored data comes in, the present data goes aside.
+  static func swaps(_ plan: StagingPlan, run: RunID) throws(Failure) -> [EtcdExchange] {
+    let suffix = ".kguard-aside-\(run)"
+    var exchanges: [EtcdExchange] = []
+    // The log first: etcd does not start with one of them only, so a crash between the two is no wrong beginning either way.
+    if let wal = plan.liveWAL, let staged = plan.stagedWAL, !wal.hasPrefix(plan.live + "/") {
+      guard try !Files.isMountPoint(wal) else {
+        throw Failure(
+          .needsOperator, what: "cannot put etcd's data back", why: "the write-ahead log's directory \(wal) is a mount point of its own",
+          next: "move what is in it aside, and what is in \(staged) and \(plan.staged) into place; then start kubelet")
+      }
+      exchanges.append(EtcdExchange(name: "wal", live: wal, incoming: staged, outgoing: wal + suffix))
+    }
+    switch plan.swap {
+    case .rename: exchanges.append(EtcdExchange(name: "data", live: plan.live, incoming: plan.staged, outgoing: plan.live + suffix))
+    case .moveMember:
+      exchanges.append(
+        EtcdExchange(
+          name: "data", live: plan.live + "/member", incoming: plan.staged + "/member", outgoing: plan.live + "/member" + suffix))
+    }
+    return exchanges
+  }
+
+  /// The same backwards: what the rollbacks of a run moved aside first comes in again.
+  static func undoing(_ target: RollbackTarget, run: RunID) -> [EtcdExchange] {
+    var seen: Set<String> = []
+    return target.moved(asideKind).compactMap { artifact in
+      // Of several rollbacks the first has moved the original.
+      guard let live = artifact.origin, seen.insert(live).inserted else { return nil }
+      return EtcdExchange(
+        name: artifact.detail["name"]?.string ?? "data", live: live, incoming: artifact.path, outgoing: live + ".kguard-undone-\(run)")
+    }
+  }
+
+  static func inode(_ artifact: ArtifactRecord) -> UInt64? { artifact.detail["inode"]?.string.flatMap { UInt64($0) } }
+
+  /// The incoming directory has taken its place.
+  func isDone(_ context: StepContext) throws(Failure) -> Bool {
+    guard try Files.info(incoming, followLinks: false) == nil, let now = try Files.info(live) else { return false }
+    let planned = try context.artifacts(of: context.run).last { $0.kind == Self.restoredKind && $0.path == live }
+    return planned.flatMap(Self.inode) == now.inode
+  }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    if try isDone(context) { return try context.artifact(Self.restoredKind, live, .present) }
+    guard try Files.exists(incoming) else {
+      throw Failure(
+        .needsOperator, what: "cannot put etcd's data back", why: "\(incoming) is gone",
+        next: "run `kguard resume`, which restores it from the bundle again")
+    }
+    let isAside = try Files.exists(outgoing)
+    // As before: owner, mode and label of what is replaced, path by path.
+    let model = isAside ? outgoing : live
+    if try Files.exists(model) { try Files.giveAccess(incoming, as: model) }
+    try failpoint("\(context.step)/\(name)-access.after")
+    let isLive = try Files.exists(live)
+    if !isAside && isLive {
+      try context.move(Self.asideKind, live, to: outgoing, label: "\(name)-aside", detail: ["name": .string(name)])
+    } else if isAside {
+      try context.artifact(Self.asideKind, outgoing, .present, detail: ["from": .string(live), "name": .string(name)])
+    }
+    try context.move(Self.restoredKind, incoming, to: live, label: "\(name)-restored", detail: ["name": .string(name)])
+  }
+
+  // MARK: - Revisions
+
+  /// What the drill has shown of the data that came in.
+  static func drillRecord(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/drill.json" }
+
+  /// True where the restore has raised etcd's revisions, so that no watcher believes what it saw before.
+  static func raisedRevisions(_ context: StepContext) throws(Failure) -> Bool {
+    guard let text = try Files.textIfPresent(drillRecord(context)) else { return false }
+    return try JSON(parsing: text)["revisionBumped"]?.bool ?? false
+  }
+}
