@@ -1,3 +1,4 @@
+import Cluster
 import Glibc
 import Host
 import Model
@@ -105,6 +106,17 @@ final class UpgradeNode: Sendable {
     let path = "/" + here + "/scripts/sandbox"
     return (try? Files.exists(path)) == true ? path : nil
   }()
+
+  /// One request with the admin's certificate; its status.
+  func request(_ method: String, _ path: String, _ body: String) throws -> Int {
+    let config = try KubeConfig.read(try LocalMachine(root: root))
+    var request = HTTPRequest(method, config.server + path)
+    request.tls = config.tls
+    request.headers = [("content-type", "application/json")]
+    request.body = .bytes(Array(body.utf8))
+    request.usesProxy = false
+    return try HTTPClient().send(request).status
+  }
 
   func get(_ path: String) throws -> JSON { try JSON(parsing: try sandbox(["get", root, path])) }
 

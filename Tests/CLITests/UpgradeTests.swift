@@ -154,3 +154,56 @@ import Testing
     #expect(run.errors.contains("kubelet does not run") && run.errors.contains("not ready: sandbox-node"))
   }
 }
+
+/// A drain needs a second node: one that exists for the API server only, and says that it is ready.
+@Suite(.serialized) struct `Drain` {
+  static let steps = """
+    name: drain
+    steps:
+      - id: drain
+        action: node/drain
+        with: {patience: 3s}
+        on-failure: continue
+      - id: uncordon
+        action: node/uncordon
+
+    """
+
+  @Test func `a drain respects budgets, gives up in time, and is taken back`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["objects", node.root])
+    let file = node.root + ".drain.yaml"
+    try Files.replace(file, with: Array(Self.steps.utf8))
+    defer { unlink(file) }
+    let apply = try node.request(
+      "POST", "/api/v1/nodes",
+      """
+      {"metadata": {"name": "other"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+      """)
+    #expect(apply == 201)
+    _ = try node.request(
+      "POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
+      """
+      {"metadata": {"name": "other"}, "spec": {"holderIdentity": "other", "leaseDurationSeconds": 40, "renewTime": "2099-01-01T00:00:00.000000Z"}}
+      """)
+    _ = try node.request(
+      "POST", "/apis/policy/v1/namespaces/demo/poddisruptionbudgets",
+      """
+      {"metadata": {"name": "web"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}, "status": {"disruptionsAllowed": 0}}
+      """)
+    try node.wait("the pods of web") {
+      try node.get("/api/v1/namespaces/demo/pods")["items"]?.array?.count { $0.at("spec", "nodeName")?.string != nil } == 2
+    }
+    let stuck = try node.kguard("playbook", "run", file)
+    #expect(stuck.errors.contains("is not drained") && stuck.errors.contains("disruption budget"), "\(stuck.errors)")
+    #expect(stuck.errors.contains("sandbox-node takes pods again"))
+    #expect(try node.get("/api/v1/nodes/sandbox-node").at("spec", "unschedulable")?.bool != true)
+
+    #expect(try node.request("DELETE", "/apis/policy/v1/namespaces/demo/poddisruptionbudgets/web", "") == 200)
+    let drained = try node.kguard("playbook", "run", file)
+    #expect(drained.errors.contains("sandbox-node is cordoned and empty"), "\(drained.errors)")
+    #expect(try node.get("/api/v1/nodes/sandbox-node").at("spec", "unschedulable")?.bool != true)
+    let left = try node.get("/api/v1/namespaces/demo/pods")["items"]?.array ?? []
+    #expect(!left.contains { $0.at("spec", "nodeName")?.string == "sandbox-node" })
+  }
+}
