@@ -48,7 +48,9 @@ import Testing
     #expect(undisturbed.state == "rolled-back")
     #expect(undisturbed.configmaps == ["cm1"])
     #expect(points.count > 100, "\(points.count)")
-    for kind in ["stop/manifest-out-etcd.yaml.after", "swap/data-aside.before", "swap/data-restored.after", "files/file-aside-admin.conf.after"] {
+    for kind in [
+      "stop/manifest-out-etcd.yaml.after", "swap/data-aside.before", "swap/data-restored.after", "files/file-aside-admin.conf.after",
+    ] {
       #expect(points.contains(kind), "\(points)")
     }
 

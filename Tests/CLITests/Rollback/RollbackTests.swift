@@ -142,7 +142,8 @@ private struct Mount {
 
   init(over path: String) throws {
     self.path = path
-    let script = "cp -a '\(path)' '\(path).copy' && mount -t tmpfs -o mode=700 tmpfs '\(path)' && cp -a '\(path).copy/.' '\(path)/' && rm -r '\(path).copy'"
+    let script =
+      "cp -a '\(path)' '\(path).copy' && mount -t tmpfs -o mode=700 tmpfs '\(path)' && cp -a '\(path).copy/.' '\(path)/' && rm -r '\(path).copy'"
     let result = try runCaptured("/bin/sh", Command(["sh", "-c", script]))
     guard result.end.isSuccess else {
       _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path + ".copy"]))
