@@ -190,9 +190,13 @@ extension Session {
 
   /// A run of its own, with the playbook `undo`.
   fileprivate func undoRollback(of run: RunRecord, _ journal: RunJournal) throws(Failure) -> ExitStatus {
-    guard try !journal.rollbacks(of: run.id).isEmpty else {
+    let rollbacks = try journal.rollbacks(of: run.id)
+    var moved: [ArtifactRecord] = []
+    for rollback in rollbacks { moved += try journal.artifacts(rollback).filter { $0.state != .removed && $0.kind != "rescue" } }
+    guard !moved.isEmpty else {
+      let why = rollbacks.isEmpty ? "it was never rolled back" : "its rollback moved nothing, or it is taken back already"
       throw Failure(
-        .usage, what: "cannot undo the rollback of run \(run.id)", why: "it was never rolled back", next: "see `kguard show \(run.id)`")
+        .usage, what: "cannot undo the rollback of run \(run.id)", why: why, next: "see `kguard show \(run.id)`")
     }
     if !invocation.has(.dryRun) {
       guard try confirm("Take the rollback of run \(run.id) back? What was written since the rollback moves aside") else {

@@ -65,7 +65,7 @@ struct ClusterVerifyRestored: Action {
 
   /// What the rollback had moved lies where it was: it can't be taken back once more.
   private func markUndone(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
-    for artifact in target.moved where artifact.state != .removed && artifact.kind != "rescue" {
+    for artifact in target.moved where artifact.state != .removed && artifact.kind != EtcdRescue.kind {
       try context.journal.artifact(
         artifact.run, step: artifact.step, kind: artifact.kind, path: artifact.path, .removed, at: context.machine.now())
     }
@@ -181,7 +181,7 @@ struct ClusterVerifyRestored: Action {
   }
 
   private func aside(_ context: StepContext) throws(Failure) -> [String] {
-    let kinds = [EtcdExchange.asideKind, NodeRestore.asideKind, StaticPodFiles.outKind, "rescue"]
+    let kinds = [EtcdExchange.asideKind, NodeRestore.asideKind, StaticPodFiles.outKind, EtcdRescue.kind]
     var paths: [String] = []
     for artifact in try RollbackTarget(context).moved where kinds.contains(artifact.kind) && artifact.state == .present {
       if try Files.exists(artifact.path) { paths.append(artifact.path) }

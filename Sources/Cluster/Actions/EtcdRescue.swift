@@ -10,6 +10,8 @@ struct EtcdRescue: Action {
   static let signature = ActionSignature(
     "etcd/rescue", summary: "save etcd's present state, and list what was written since the bundle's snapshot")
 
+  static let kind = "rescue"
+
   init(_ inputs: ActionInputs) throws(Failure) {}
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try Files.exists(record(context)) }
@@ -18,7 +20,7 @@ struct EtcdRescue: Action {
     let target = try RollbackTarget(context)
     let directory = directory(context)
     try Files.makeDirectory(directory, mode: 0o700)
-    try context.artifact("rescue", directory, .planned)
+    try context.artifact(Self.kind, directory, .planned)
     var evidence = try save(context, target, directory)
     try failpoint("\(context.step)/saved")
     if let path = evidence["path"]?.string {
@@ -37,7 +39,7 @@ struct EtcdRescue: Action {
       }
     }
     try failpoint("\(context.step)/compared")
-    try context.artifact("rescue", directory, .present)
+    try context.artifact(Self.kind, directory, .present)
     try Files.replace(record(context), with: Array((evidence.text(pretty: true) + "\n").utf8))
   }
 

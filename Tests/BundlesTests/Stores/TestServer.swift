@@ -86,17 +86,19 @@ final class TestServer: Sendable {
     _ = Spawn.wait(pid)
   }
 
-  /// A port of loopback that was free a moment ago.
+  /// Below the range that the kernel gives to connections, and no port twice, so that no other test can take it meanwhile.
+  private static let nextPort = Mutex(10_240 + Int(getpid()) * 61 % 20_000)
+
+  /// A port of loopback that nobody listens on.
   static func freePort() throws -> Int {
-    try withLoopback(0) { descriptor, address, size in
-      try #require(bind(descriptor, address, size) == 0)
-      var bound = sockaddr_in()
-      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-      withUnsafeMutablePointer(to: &bound) { pointer in
-        _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    for _ in 0..<500 {
+      let port = nextPort.withLock { next in
+        next = next >= 32_000 ? 10_240 : next + 1
+        return next
       }
-      return Int(UInt16(bigEndian: bound.sin_port))
+      if try withLoopback(port, { descriptor, address, size in bind(descriptor, address, size) == 0 }) { return port }
     }
+    throw Failure(what: "cannot find a free port", why: "500 are taken", next: "look for servers that were left behind")
   }
 
   private static func canConnect(_ port: Int) -> Bool {

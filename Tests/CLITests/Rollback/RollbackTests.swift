@@ -1,0 +1,154 @@
+import Glibc
+import Host
+import Model
+import Testing
+
+/// The rollback of a whole node in the sandbox: real etcd, real restore, and what an operator sees.
+@Suite(.serialized) struct `Rollback` {
+  @Test func `a half upgraded node is put back, later objects are listed as lost, and undo brings them back`() throws {
+    let node = try GuardedNode()
+    try node.sandbox("break", ["apply-late"])
+    let before = try node.files("/etc/kubernetes")
+    let damage = "put late\ndelete cm1\nkubeadm upgrade apply v1.28.0 -y"
+    let run = try node.run(damage)
+    #expect(run.exit == 4, "\(run.errors)")
+    let ended = try node.ended()
+    #expect(ended.state == "rolled-back")
+    #expect(ended.evidence("assess")?["verdict"] == "half-changed")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try node.files("/etc/kubernetes") == before)
+    let lost = ended.evidence("verify")?["lost"]
+    #expect(lost?["names"]?.array?.contains("ConfigMap demo/late") == true, "\(lost?.text() ?? "")")
+    let list = try Files.textIfPresent(lost?["list"]?.string ?? "") ?? ""
+    #expect(list.contains(#""key":"/registry/configmaps/demo/late""#))
+    // Nothing of what was there is gone.
+    #expect(try node.names("/var/lib", containing: "etcd.kguard-aside-\(ended.rollback)").count == 1)
+    #expect(ended.evidence("verify")?.at("milliseconds", "outage")?.int ?? 0 > 0)
+    #expect(ended.evidence("verify")?["undo"]?.string == "kguard rollback --undo \(ended.run)")
+
+    let undone = try node.kguard("rollback", "--undo", ended.run, "--yes")
+    #expect(undone.exit == 0, "\(undone.errors)")
+    #expect(try node.configmaps() == ["late"])
+    let manifest = try Files.textIfPresent(node.root + "/etc/kubernetes/manifests/kube-apiserver.yaml") ?? ""
+    #expect(manifest.contains("v1.28.0"))
+    let again = try node.kguard("rollback", "--undo", ended.run, "--yes")
+    #expect(again.exit == 2, "\(again.errors)")
+    #expect(try node.configmaps() == ["late"])
+  }
+
+  @Test func `where nothing changed nothing is restored, and no write is lost`() throws {
+    let node = try GuardedNode()
+    let run = try node.run("put late")
+    #expect(run.exit == 1, "\(run.errors)")
+    let ended = try node.ended()
+    #expect(ended.state == "failed")
+    #expect(ended.evidence("assess")?["verdict"] == "unchanged", "\(ended.evidence("assess")?.text() ?? "")")
+    for step in ["rescue", "stage", "stop", "swap", "files", "packages", "start", "verify"] { #expect(ended.state(step) == "skipped") }
+    #expect(try node.configmaps() == ["cm1", "late"])
+
+    // kubeadm took its manifests back, and left the certificates that it had renewed.
+    let changed = try node.run("put later\nprintf '\\n' >> etc/kubernetes/pki/apiserver-etcd-client.crt")
+    #expect(changed.exit == 4, "\(changed.errors)")
+    let second = try node.ended()
+    #expect(second.evidence("assess")?["verdict"] == "changed-back", "\(second.evidence("assess")?.text() ?? "")")
+    #expect(second.state("swap") == "skipped")
+    #expect(try node.configmaps() == ["cm1", "late", "later"])
+  }
+
+  @Test func `a dead etcd is saved by its database file, whatever kubelet does`() throws {
+    let node = try GuardedNode()
+    let run = try node.run(
+      """
+      put late
+      mv etc/kubernetes/manifests/etcd.yaml .
+      until_true sh -c '! crictl ps -o json | grep -q "\\"name\\": \\"etcd\\""'
+      """)
+    #expect(run.exit == 4, "\(run.errors)")
+    let ended = try node.ended()
+    #expect(ended.evidence("rescue")?["how"] == "db", "\(ended.evidence("rescue")?.text() ?? "")")
+    #expect(ended.evidence("rescue")?.at("lost", "names")?.array?.contains("ConfigMap demo/late") == true)
+    #expect(try node.configmaps() == ["cm1"])
+
+    // And with kubelet away nobody ends the containers but the container runtime.
+    let without = try node.run("put late\nsystemctl stop kubelet\nsed -i 's/^/#/' etc/kubernetes/manifests/kube-scheduler.yaml")
+    #expect(without.exit == 4, "\(without.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+  }
+
+  @Test func `restored data that is gone or damaged is restored from the bundle again`() throws {
+    let node = try GuardedNode()
+    let gone = try node.run("put late\nrm -r var/lib/etcd.kguard-staged-*", baseline: false)
+    #expect(gone.exit == 4, "\(gone.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+    // One bit of a value.
+    let damaged = try node.run(
+      """
+      put late
+      db=$(ls -d var/lib/etcd.kguard-staged-*/member/snap/db)
+      python3 - $db <<'END'
+      import sys
+      data = bytearray(open(sys.argv[1], "rb").read())
+      at = data.find(b'"key":"value"')
+      at = at if at >= 0 else data.find(b'"value"')
+      data[at + 9] ^= 1
+      open(sys.argv[1], "wb").write(data)
+      END
+      """, baseline: false)
+    #expect(damaged.exit == 4, "\(damaged.errors)")
+    #expect(damaged.errors.contains("is damaged: it is restored from the bundle again"), "\(damaged.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+  }
+
+  @Test func `a data directory that is a link is followed, and the link stays`() throws {
+    let node = try GuardedNode()
+    try node.sandbox("down")
+    try Files.move(node.root + "/var/lib/etcd", to: node.root + "/var/lib/real")
+    symlink("real", node.root + "/var/lib/etcd")
+    try node.sandbox("up")
+    let run = try node.run("put late", baseline: false)
+    #expect(run.exit == 4, "\(run.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try Files.info(node.root + "/var/lib/etcd", followLinks: false)?.kind == .link)
+    #expect(try node.names("/var/lib", containing: "real.kguard-aside-").count == 1)
+  }
+
+  @Test(.enabled(if: Mount.isPossible)) func `a data directory that is a mount point keeps it, and member moves`() throws {
+    let node = try GuardedNode()
+    try node.sandbox("down")
+    let mount = try Mount(over: node.root + "/var/lib/etcd")
+    defer { mount.end() }
+    try node.sandbox("up")
+    let run = try node.run("put late", baseline: false)
+    #expect(run.exit == 4, "\(run.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try Files.isMountPoint(Files.real(node.root + "/var/lib/etcd") ?? ""))
+    #expect(try node.names("/var/lib/etcd", containing: "member.kguard-aside-").count == 1)
+    let ended = try node.ended()
+    #expect(try node.kguard("rollback", "--undo", ended.run, "--yes").exit == 0)
+    #expect(try node.configmaps() == ["cm1", "late"])
+    try node.sandbox("down")
+  }
+}
+
+/// A tmpfs over a directory, which is copied into it.
+private struct Mount {
+  let path: String
+
+  static let isPossible: Bool = {
+    guard let directory = try? Bench(), let mount = try? Mount(over: directory.path) else { return false }
+    mount.end()
+    return true
+  }()
+
+  init(over path: String) throws {
+    self.path = path
+    let script = "cp -a '\(path)' '\(path).copy' && mount -t tmpfs -o mode=700 tmpfs '\(path)' && cp -a '\(path).copy/.' '\(path)/' && rm -r '\(path).copy'"
+    let result = try runCaptured("/bin/sh", Command(["sh", "-c", script]))
+    guard result.end.isSuccess else {
+      _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path + ".copy"]))
+      throw Failure(what: "cannot mount", why: result.lastWords, next: "")
+    }
+  }
+
+  func end() { _ = try? runCaptured("/bin/umount", Command(["umount", "-l", path])) }
+}
