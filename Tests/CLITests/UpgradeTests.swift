@@ -27,6 +27,36 @@ import Testing
     #expect(try node.applies() == applies)
   }
 
+  @Test func `packages of a run that is rolled back are the old ones again, and held`() throws {
+    let node = try UpgradeNode(["--packages", "apt"])
+    try Files.makeDirectory(node.root + "/etc/kguard/playbooks")
+    try Files.replace(
+      node.root + "/etc/kguard/playbooks/back.yaml", with: Array("name: back\nsteps:\n  - {id: undo, action: run/undo}\n".utf8))
+    let file = node.root + ".packages.yaml"
+    try Files.replace(
+      file,
+      with: Array(
+        """
+        name: packages
+        rollback: back
+        steps:
+          - {id: kubeadm, action: packages/kubeadm, with: {version: v1.28.0}}
+          - {id: kubelet, action: packages/kubelet, with: {version: v1.28.0}}
+          - {id: fails, run: ["false"], on-failure: rollback}
+
+        """.utf8))
+    defer { unlink(file) }
+    let outcome = try node.kguard("playbook", "run", file)
+    #expect(outcome.exit == 4, "\(outcome.errors)")
+    #expect(outcome.errors.contains("kubelet 1.28.0-1.1 (held), kubectl 1.28.0-1.1 (held)"), "\(outcome.errors)")
+    for tool in ["kubeadm", "kubelet", "kubectl"] {
+      let version = try runCaptured(node.root + "/usr/bin/dpkg-query", Command(["dpkg-query", "-W", "-f=${Version}", tool]))
+      #expect(version.text == "1.27.4-1.1")
+    }
+    let held = try runCaptured(node.root + "/usr/bin/apt-mark", Command(["apt-mark", "showhold"]))
+    #expect(held.text == "kubeadm\nkubectl\nkubelet\n")
+  }
+
   @Test func `kubeadm says SUCCESS over a controller-manager that crashes, and kguard does not`() throws {
     let node = try UpgradeNode()
     try node.sandbox(["break", node.root, "kcm-image"])
