@@ -117,7 +117,11 @@ final class GuardedNode: Sendable {
     func walk(_ path: String) throws {
       for name in try Files.list(path) where !name.hasPrefix("kguard-") && name != "tmp" {
         let full = path + "/" + name
-        if try Files.info(full, followLinks: false)?.kind == .directory { try walk(full) } else { found[full] = sha256(try Files.read(full)) }
+        if try Files.info(full, followLinks: false)?.kind == .directory {
+          try walk(full)
+        } else {
+          found[full] = sha256(try Files.read(full))
+        }
       }
     }
     try walk(root + directory)

@@ -135,14 +135,15 @@ private struct Mount {
   let path: String
 
   static let isPossible: Bool = {
-    guard let directory = try? Bench(), let mount = try? Mount(over: directory.path) else { return false }
+    guard case let directory = Bench(), let mount = try? Mount(over: directory.path) else { return false }
     mount.end()
     return true
   }()
 
   init(over path: String) throws {
     self.path = path
-    let script = "cp -a '\(path)' '\(path).copy' && mount -t tmpfs -o mode=700 tmpfs '\(path)' && cp -a '\(path).copy/.' '\(path)/' && rm -r '\(path).copy'"
+    let script =
+      "cp -a '\(path)' '\(path).copy' && mount -t tmpfs -o mode=700 tmpfs '\(path)' && cp -a '\(path).copy/.' '\(path)/' && rm -r '\(path).copy'"
     let result = try runCaptured("/bin/sh", Command(["sh", "-c", script]))
     guard result.end.isSuccess else {
       _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path + ".copy"]))
