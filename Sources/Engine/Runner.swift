@@ -158,14 +158,14 @@ public final class Runner {
         .usage, what: "cannot roll run \(run.id) back", why: "its playbook `\(playbook.name)` names no `rollback:`",
         next: "put things back by hand; `kguard show \(run.id)` says what the run did")
     }
+    // A crash may have come between the end of the rollback and the end of the run that it rolls back.
+    if run.state == .rollingBack, try hasEndedRollback(run.id) { return try endRollback(run) }
     if run.state != .rollingBack { try journal.record(run.id, .rollBack, at: machine.now()) }
     let child = try rollbackRun(of: run, name)
     let result = try execute(child)
     switch result.state {
     case .succeeded:
-      // Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
-      if try anyRollbackTouched(run) { return try finish(run, .finishRollback, run.error, exit: .rolledBack) }
-      return try finish(run, .nothingChanged, run.error, exit: .failed)
+      return try endRollback(run)
     case .interrupted:
       return RunResult(run: run.id, state: .rollingBack, exit: .interrupted, failure: result.failure)
     default:
@@ -174,6 +174,20 @@ public final class Runner {
       failure.next += "; then run `kguard resume \(run.id)`, which tries the rollback again"
       return try finish(run, .giveUp, failure, exit: .needsOperator)
     }
+  }
+
+  /// Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
+  private func endRollback(_ run: RunRecord) throws(Failure) -> RunResult {
+    if try anyRollbackTouched(run) { return try finish(run, .finishRollback, run.error, exit: .rolledBack) }
+    return try finish(run, .nothingChanged, run.error, exit: .failed)
+  }
+
+  /// True where the rollback that was begun last has succeeded already.
+  private func hasEndedRollback(_ id: RunID) throws(Failure) -> Bool {
+    guard let rollback = try journal.rollback(of: id), rollback.state == .succeeded else { return false }
+    let begun = try journal.events(id).last { $0.type == "run-\(RunState.rollingBack.rawValue)" }?.sequence ?? 0
+    let created = try journal.events(rollback.id).first?.sequence ?? 0
+    return created > begun
   }
 
   /// Whether this rollback, or an earlier one that it goes on from, changed the cluster.

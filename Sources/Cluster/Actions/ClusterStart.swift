@@ -48,6 +48,7 @@ struct ClusterStart: Action {
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     try waitUntilReady(context)
+    try context.settleMoves()
     try Outage.end(.start, context)
     let isBackwards = try runBackwards(context)
     return [

@@ -38,6 +38,7 @@ struct ClusterStop: Action {
     guard left.isEmpty else {
       throw Failure(what: "the control plane is not stopped", why: left.joined(separator: "; "), next: "run `kguard resume`")
     }
+    try context.settleMoves()
     try Outage.end(.stop, context)
     let out = try context.artifacts(of: context.run).filter { $0.kind == StaticPodFiles.outKind && $0.state == .present }
     return [

@@ -41,6 +41,7 @@ struct EtcdSwap: Action {
     for exchange in exchanges where try !exchange.isDone(context) {
       throw Failure(what: "etcd's data is not in place", why: "\(exchange.live) is not what was restored", next: "run `kguard resume`")
     }
+    try context.settleMoves()
     try Outage.end(.swap, context)
     var evidence: JSON = [
       "live": JSON(exchanges.map(\.live)),

@@ -42,6 +42,7 @@ struct NodeRestore: Action {
     guard try isInEffect(context) else {
       throw Failure(what: "the node's files are not back", why: "some differ still", next: "run `kguard resume`")
     }
+    try context.settleMoves()
     if undo != nil { return ["summary": "the node's files are again what they were before the rollback"] }
     try Outage.end(.files, context)
     let mine = try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind }.map(\.path)

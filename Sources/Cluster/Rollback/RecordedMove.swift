@@ -33,6 +33,15 @@ extension StepContext {
   }
 }
 
+extension StepContext {
+  /// A crash may have come between a move and its record: what this step planned and the world shows is recorded now.
+  func settleMoves() throws(Failure) {
+    for artifact in try artifacts(of: run) where artifact.step == step && artifact.state == .planned {
+      if try Files.exists(artifact.path) { try self.artifact(artifact.kind, artifact.path, .present) }
+    }
+  }
+}
+
 extension ArtifactRecord {
   /// Where it was before.
   var origin: String? { detail["from"]?.string }

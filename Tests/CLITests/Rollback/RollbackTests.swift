@@ -135,7 +135,7 @@ private struct Mount {
   let path: String
 
   static let isPossible: Bool = {
-    guard let directory = try? Bench(), let mount = try? Mount(over: directory.path) else { return false }
+    guard case let directory = Bench(), let mount = try? Mount(over: directory.path) else { return false }
     mount.end()
     return true
   }()
