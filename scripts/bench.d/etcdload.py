@@ -25,8 +25,7 @@ class Objects:
 
     def __init__(self):
         self.random = random.Random(7)
-        self.noise = self.random.randbytes(4 << 20)
-        self.words = [f"app-{n}.example.com/{self.random.choice(['web', 'db', 'cache', 'queue'])} ".encode() for n in range(500)]
+        self.text = self._text(32 << 20)
         self.choices = [kind for kind in KINDS for _ in range(kind[3])]
         self.count = 0
 
@@ -51,16 +50,22 @@ class Objects:
 
     def filler(self, size):
         """Partly words, partly noise: zstd makes about half of it."""
-        pieces, total = [], 0
-        while total < size:
+        at = self.random.randrange(len(self.text) - size)
+        return self.text[at:at + size]
+
+    def _text(self, length):
+        """Long beside zstd's window, so that objects do not become copies of each other."""
+        noise, pieces, total = self.random.randbytes(4 << 20), [], 0
+        words = [f"app-{n}.example.com/{self.random.choice(['web', 'db', 'cache', 'queue'])} ".encode() for n in range(500)]
+        while total < length:
             if self.random.random() < 0.3:
-                at = self.random.randrange(len(self.noise) - 64)
-                piece = self.noise[at:at + 48]
+                at = self.random.randrange(len(noise) - 64)
+                piece = noise[at:at + 48]
             else:
-                piece = self.random.choice(self.words)
+                piece = self.random.choice(words)
             pieces.append(piece)
             total += len(piece)
-        return b"".join(pieces)[:size]
+        return b"".join(pieces)
 
 
 def field(tag, content):
@@ -130,9 +135,11 @@ class Etcd:
         with open(self.root + "/etcd.log", "ab") as log:
             self.process = subprocess.Popen(["etcd", *self._flags(self.root), "--log-level=error", *more], env=ENVIRONMENT, stdout=log, stderr=log)
         await_port(self.port, self.process, "etcd")
-        healthy = subprocess.run(["etcdctl", "endpoint", "health"], env=ENVIRONMENT | self.client(), capture_output=True, check=False)
-        if healthy.returncode:
-            sys.exit(f"scripts/bench: etcd is not healthy: {healthy.stderr.decode()}")
+        for _ in range(12):  # each waits 5 s
+            healthy = subprocess.run(["etcdctl", "endpoint", "health"], env=ENVIRONMENT | self.client(), capture_output=True, check=False)
+            if healthy.returncode == 0:
+                return
+        sys.exit(f"scripts/bench: etcd is not healthy: {healthy.stderr.decode()}")
 
     def stop(self):
         if self.process:

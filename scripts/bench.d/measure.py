@@ -37,7 +37,7 @@ class Measured:
     """One run of a program: seconds on the wall, and in MiB the peak of resident memory of it and its children. With `watch` also the
     peak of their anonymous memory, added up and sampled: resident memory counts what a program has mapped of a file."""
 
-    def __init__(self, argv, cwd=None, environment=None, watch=False):
+    def __init__(self, argv, cwd=None, environment=None, watch=False, expected=0):
         with tempfile.TemporaryFile() as errors:
             self.began = time.time()
             begin = time.perf_counter()
@@ -54,7 +54,7 @@ class Measured:
                 sampler.join()
             child.returncode = os.waitstatus_to_exitcode(status)
             self.memory = usage.ru_maxrss / 1024
-            if child.returncode != 0:
+            if child.returncode != expected:
                 errors.seek(0)
                 sys.exit(f"scripts/bench: {' '.join(argv)} ended with {child.returncode}\n{errors.read().decode(errors='replace')[-2000:]}")
 

@@ -283,7 +283,7 @@ def rollback_swap(directory):
                         'mv "$D/new" "$D/live"', {"ETCDCTL_API": "3"}, FILE=snapshot_file(state), D=aside)
         shutil.rmtree(aside)
         etcd.stop()
-        Measured([KGUARD, "rollback", *common])
+        Measured([KGUARD, "rollback", *common], expected=4)  # rolled back
         with sqlite3.connect(state + "/kguard.db") as journal:
             ((text,),) = journal.execute("SELECT detail FROM events WHERE kind = 'etcd-swapped'")
         swaps.append(json.loads(text)["microseconds"] / 1e6)
