@@ -65,7 +65,9 @@ public final class Runner {
     }
     let isResume = run.state != .pending
     let playbook = try playbook(of: run)
-    try journal.record(id, isResume ? .resume : .start, at: machine.now())
+    // An operator has looked, and says "go on": the step that failed is tried again.
+    if run.state == .needsOperator { try journal.reopenFailedStep(id, at: machine.now()) }
+    try journal.record(id, run.state == .needsOperator ? .retry : isResume ? .resume : .start, at: machine.now())
     try failpoint("run/start.after")
     observer?.notice(.runStarted(id, playbook: playbook, inputs: run.inputs, parent: run.parent, isResume: isResume))
     return try steps(of: run, playbook)
@@ -178,8 +180,10 @@ public final class Runner {
 
   /// Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
   private func endRollback(_ run: RunRecord) throws(Failure) -> RunResult {
-    if try anyRollbackTouched(run) { return try finish(run, .finishRollback, run.error, exit: .rolledBack) }
-    return try finish(run, .nothingChanged, run.error, exit: .failed)
+    // A run that had not failed is rolled back because a person wants it: then this is what was asked for.
+    let isAsked = run.error == nil
+    if try anyRollbackTouched(run) { return try finish(run, .finishRollback, run.error, exit: isAsked ? .done : .rolledBack) }
+    return try finish(run, .nothingChanged, run.error, exit: isAsked ? .done : .failed)
   }
 
   /// True where the rollback that was begun last has succeeded already.

@@ -76,6 +76,12 @@ extension RunJournal {
     }
   }
 
+  /// The last failed step is open again; its attempts stay on record.
+  public func reopenFailedStep(_ run: RunID, at now: Timestamp) throws(Failure) {
+    guard let failed = try steps(run).last(where: { $0.state != .pending }), failed.state == .failed else { return }
+    try step(run, failed.position, .reopen, at: now)
+  }
+
   /// Something worth remembering that is no change of state.
   public func note(_ run: RunID, step: String?, _ type: String, _ data: JSON, at now: Timestamp) throws(Failure) {
     try checkpoint { () throws(Failure) in try addEvent(run, step, type, data, at: now) }

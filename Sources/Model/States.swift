@@ -19,7 +19,7 @@ public enum RunState: String, Sendable, CaseIterable {
 }
 
 public enum RunEvent: Sendable, CaseIterable {
-  case start, succeed, fail, interrupt, resume, rollBack, finishRollback, nothingChanged, giveUp
+  case start, succeed, fail, interrupt, resume, retry, rollBack, finishRollback, nothingChanged, giveUp
 }
 
 public enum StepState: String, Sendable, CaseIterable {
@@ -34,7 +34,7 @@ public enum StepState: String, Sendable, CaseIterable {
 }
 
 public enum StepEvent: Sendable, CaseIterable {
-  case start, succeed, fail, skip, undo
+  case start, succeed, fail, skip, undo, reopen
 }
 
 /// The one function of a run's life. Nil: that cannot happen.
@@ -47,6 +47,8 @@ public func transition(_ state: RunState, _ event: RunEvent) -> RunState? {
   // A run whose process died still says `running`; resume takes it up from there too.
   case (.running, .resume), (.interrupted, .resume), (.pending, .resume): .running
   case (.rollingBack, .resume), (.needsOperator, .resume): .rollingBack
+  // No rollback was begun: an operator has looked, and the failed step is tried again.
+  case (.needsOperator, .retry): .running
   case (.running, .rollBack), (.failed, .rollBack), (.interrupted, .rollBack), (.needsOperator, .rollBack),
     (.succeeded, .rollBack), (.pending, .rollBack), (.rollingBack, .rollBack):
     .rollingBack
@@ -63,6 +65,7 @@ public func transition(_ state: StepState, _ event: StepEvent) -> StepState? {
   switch (state, event) {
   case (.pending, .start), (.started, .start), (.failed, .start): .started
   case (.pending, .skip): .skipped
+  case (.failed, .reopen): .started
   case (.started, .succeed): .succeeded
   case (.started, .fail): .failed
   case (.succeeded, .undo), (.failed, .undo), (.started, .undo): .undone

@@ -15,14 +15,14 @@ import Testing
       .resume: .rollingBack, .rollBack: .rollingBack, .finishRollback: .rolledBack, .nothingChanged: .failed, .giveUp: .needsOperator,
     ],
     .rolledBack: [:],
-    .needsOperator: [.resume: .rollingBack, .rollBack: .rollingBack],
+    .needsOperator: [.resume: .rollingBack, .retry: .running, .rollBack: .rollingBack],
   ]
 
   static let steps: [StepState: [StepEvent: StepState]] = [
     .pending: [.start: .started, .skip: .skipped],
     .started: [.start: .started, .succeed: .succeeded, .fail: .failed, .undo: .undone],
     .succeeded: [.undo: .undone],
-    .failed: [.start: .started, .undo: .undone],
+    .failed: [.start: .started, .reopen: .started, .undo: .undone],
     .skipped: [:],
     .undone: [:],
   ]

@@ -34,7 +34,8 @@ enum HistoryCommand {
   }
 
   private static func row(_ run: RunSummary) -> [String] {
-    let values = run.inputs.object?.pairs.map { $0.key == "version" ? $0.value.string ?? "" : "\($0.key)=\($0.value.string ?? "")" } ?? []
+    let pairs = run.inputs.object?.pairs ?? []
+    let values = Words.inputs(Dictionary(pairs.map { ($0.key, $0.value.string ?? "") }) { $1 })
     let whose = run.parent.map { ["of \($0)"] } ?? values
     return [
       run.id.text, localTime(run.created, "%Y-%m-%d %H:%M:%S %Z"), run.ended.map { ($0 - run.created).forPeople } ?? "", run.state.rawValue,

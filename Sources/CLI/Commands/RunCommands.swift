@@ -15,7 +15,7 @@ enum RunCommands {
   static let upgrade = CommandSpec(
     name: "upgrade", summary: "upgrade this control-plane node, or put it back",
     arguments: [ArgumentSpec("VERSION", "the version to upgrade to, for example v1.28.0")],
-    options: [BackupCommands.noOffsite, playbookOption, set, .dryRun],
+    options: [CheckCommand.ignore, BackupCommands.noOffsite, playbookOption, set, .dryRun],
     details: """
       Runs the playbook `upgrade`, step by step. Every step is recorded before and after it happens, so that a crash, a lost \
       ssh session or Ctrl-C never loses the thread: `kguard resume` goes on.
@@ -31,6 +31,7 @@ enum RunCommands {
       var inputs = try inputs(invocation)
       inputs["version"] = invocation.arguments["VERSION"]
       if invocation.has(BackupCommands.noOffsite) { inputs["no-offsite"] = "true" }
+      if invocation.has(CheckCommand.ignore) { inputs["ignore-checks"] = invocation.values(CheckCommand.ignore).joined(separator: ",") }
       return try session.start(playbook, inputs: inputs)
     })
 

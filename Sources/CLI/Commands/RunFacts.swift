@@ -25,8 +25,7 @@ struct RunFacts {
   }
 
   var title: String {
-    let values = run.inputs.sorted { $0.key < $1.key }.map { $0.key == "version" ? $0.value : "\($0.key)=\($0.value)" }
-    return ([run.playbook] + values).joined(separator: " ")
+    ([run.playbook] + Words.inputs(run.inputs)).joined(separator: " ")
   }
 
   func sentence(_ style: Style) -> String {

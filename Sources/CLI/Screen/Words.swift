@@ -5,6 +5,13 @@ internal import Playbooks
 
 /// The sentences that both views of a run share.
 enum Words {
+  /// Inputs as a person would say them: those that are set.
+  static func inputs(_ values: [String: String]) -> [String] {
+    values.filter { !["", "false"].contains($0.value) }.sorted { $0.key < $1.key }.map {
+      $0.key == "version" ? $0.value : "\($0.key)=\($0.value)"
+    }
+  }
+
   static func heading(_ playbook: Playbook, _ inputs: [String: String], parent: RunID?, isResume: Bool) -> String {
     let defaults = Dictionary(playbook.inputs.map { ($0.name, $0.defaultValue ?? "") }) { $1 }
     let values = inputs.filter { defaults[$0.key] != $0.value }.sorted { $0.key < $1.key }.map {
@@ -36,6 +43,10 @@ enum Words {
     let run = "run \(result.run)"
     switch result.state {
     case .succeeded: return style.paint("done:", .green) + " \(run) succeeded\n"
+    case .rolledBack where result.failure == nil:
+      return style.paint("done:", .green) + " \(run) is rolled back, and the cluster is as it was before it\n"
+    case .failed where result.failure == nil:
+      return style.paint("done:", .green) + " \(run) had changed nothing, and nothing was put back\n"
     case .rolledBack:
       return style.paint("rolled back:", .yellow) + " \(run) failed, and the cluster is as it was\n" + cause(result, style)
     case .interrupted, .rollingBack, .failed, .needsOperator, .pending, .running:
