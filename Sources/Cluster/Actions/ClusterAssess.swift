@@ -102,7 +102,7 @@ struct ClusterAssess: Action {
     throw Failure(
       .needsOperator, what: "cannot roll back without restoring etcd",
       why: "etcd was moved from \(before) to \(now), and an older one refuses its data",
-      next: "allow the restore: set `etcd: {restore: auto}`, then run `kguard rollback`")
+      next: "allow the restore: `kguard rollback \(target.run) --etcd auto`")
   }
 
   /// One member that is restored alone founds a cluster of its own, or none: all of them have to be, from the same file and at once.
@@ -112,7 +112,7 @@ struct ClusterAssess: Action {
       why: "it has \(count) members, and all of them have to be restored together",
       next:
         "restore every member from the bundle \(target.run) with one new token, all API servers stopped; to put back only this node's files "
-        + "and versions, set `etcd: {restore: never}` and run `kguard rollback`")
+        + "and versions, run `kguard rollback \(target.run) --etcd never`")
   }
 
   private func noBundle(_ reasons: [String], _ target: RollbackTarget) -> Failure {
