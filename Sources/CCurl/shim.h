@@ -19,3 +19,5 @@ typedef int (*kg_seek)(void *, curl_off_t, int);
 static inline CURLcode kg_set_seek(CURL *h, kg_seek f) { return curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, f); }
 static inline CURLcode kg_get_long(CURL *h, CURLINFO i, long *v) { return curl_easy_getinfo(h, i, v); }
 static inline CURLcode kg_get_text(CURL *h, CURLINFO i, char **v) { return curl_easy_getinfo(h, i, v); }
+static inline CURLcode kg_get_offset(CURL *h, CURLINFO i, curl_off_t *v) { return curl_easy_getinfo(h, i, v); }
+static inline CURLcode kg_set_host_key(CURL *h, curl_sshkeycallback f) { return curl_easy_setopt(h, CURLOPT_SSH_KEYFUNCTION, f); }

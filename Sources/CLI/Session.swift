@@ -40,6 +40,11 @@ struct Session: Sendable {
 
   func readJournal() throws(Failure) -> RunJournal? { try RunJournal.open(in: state.path, .read) }
 
+  /// The journal that is there, to be written; nil where there is none: none is made.
+  func existingJournal() throws(Failure) -> RunJournal? {
+    try Files.exists(state.path + "/kguard.db") ? try writeJournal() : nil
+  }
+
   func writeJournal() throws(Failure) -> RunJournal {
     if let journal = try RunJournal.open(in: state.path, .write) { return journal }
     throw Failure(what: "cannot open the journal in \(state.path)", why: "it could not be made", next: "check the directory")

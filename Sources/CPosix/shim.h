@@ -15,6 +15,7 @@
 #include <sys/xattr.h>
 
 // Declared by glibc only under _GNU_SOURCE, which Swift's own Glibc module is built without.
+extern int memfd_create(const char *, unsigned);
 extern int pidfd_open(int pid, unsigned flags);
 extern int renameat2(int, const char *, int, const char *, unsigned);
 extern int posix_spawn_file_actions_addchdir_np(void *actions, const char *path);

@@ -44,6 +44,8 @@ public struct Offsite {
   public func open(_ target: OffsiteTarget) throws(Failure) -> any Store {
     var options: [String: String] = [:]
     for (option, value) in target.options { options[option.rawValue] = value }
+    // The configuration gives it in any unit, the store takes whole MiB.
+    if let size = target.partSize { options[TargetOption.partSize.rawValue] = String((size + (1 << 20) - 1) >> 20) }
     try Files.makeDirectory(scratch, mode: 0o700)
     return try StoreFactory.open(StoreTarget(target.url, options: options), StoreContext(machine: machine, scratch: scratch))
   }

@@ -8,7 +8,10 @@ public enum Notice: Sendable {
   case progress(RunID, step: String, Progress)
   /// A line that a command printed.
   case output(RunID, step: String, String)
+  /// Something that a person should read, and find again in the log of the screen.
   case message(RunID, step: String?, String)
+  /// What the step does just now.
+  case phase(RunID, step: String, String)
   case retrying(RunID, step: String, failure: Failure, after: Duration, attempt: Int)
   case stepEnded(RunID, step: String, StepState, Failure?, evidence: JSON?, took: Duration?)
   case runEnded(RunID, RunState, Failure?)

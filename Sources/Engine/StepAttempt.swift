@@ -99,6 +99,8 @@ struct StepAttempt {
       announce(number, work)
       if try !work.isInEffect(context) {
         try failpoint("\(step.id)/effect.before")
+        runner.stop.setCancellable(work.stopping == .cancels)
+        defer { runner.stop.setCancellable(false) }
         try work.perform(context)
         try failpoint("\(step.id)/effect.after")
       }

@@ -60,6 +60,7 @@ public final class StepContext {
   public func evidence(of step: String) -> JSON? { evidence[step] }
 
   public func progress(_ progress: Progress) { observer?.notice(.progress(run, step: step, progress)) }
+  public func phase(_ text: String) { observer?.notice(.phase(run, step: step, text)) }
   public func message(_ text: String) { observer?.notice(.message(run, step: step, text)) }
 
   /// Called now and then by long work: throws where it is cancelled or its time is up.

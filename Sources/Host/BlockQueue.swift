@@ -92,17 +92,18 @@ public final class BlockQueue: Sendable {
   }
 }
 
-/// Fills blocks with bytes that come in any sizes. Used on one thread.
-public struct BlockFiller: ~Copyable {
+/// Fills blocks with bytes that come in any sizes. The last block is passed on by `finish` only. Used on one thread.
+public final class BlockFiller {
   private let queue: BlockQueue
   private var current: [UInt8] = []
   private var hasCurrent = false
 
   public init(_ queue: BlockQueue) { self.queue = queue }
 
-  public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     var rest = bytes
     while !rest.isEmpty {
+      if hasCurrent && current.count == queue.blockSize { try pass() }
       if !hasCurrent {
         current = try queue.empty()
         hasCurrent = true
@@ -110,17 +111,16 @@ public struct BlockFiller: ~Copyable {
       let count = min(rest.count, queue.blockSize - current.count)
       current.append(contentsOf: rest.prefix(count))
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-      if current.count == queue.blockSize { try pass() }
     }
   }
 
   /// Passes on what is left, and says that no more comes.
-  public mutating func finish() throws(Failure) {
+  public func finish() throws(Failure) {
     if hasCurrent && !current.isEmpty { try pass() }
     queue.finish()
   }
 
-  private mutating func pass() throws(Failure) {
+  private func pass() throws(Failure) {
     let full = current
     current = []
     hasCurrent = false

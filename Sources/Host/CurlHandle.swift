@@ -6,6 +6,8 @@ internal import Model
 /// This file is the only one that turns libcurl's codes into a `Failure`.
 final class CurlHandle {
   let raw: UnsafeMutableRawPointer
+  /// What the last transfer came to, for callers whose protocol has more to say about it.
+  private(set) var lastCode = CURLE_OK
   /// Why the last transfer broke, if libcurl says that it did.
   private(set) var fault: HTTPFault?
 
@@ -70,6 +72,7 @@ final class CurlHandle {
       defer { _ = kg_set_pointer(raw, CURLOPT_ERRORBUFFER, nil) }
       return withExtendedLifetime(exchange) { curl_easy_perform(raw) }
     }
+    lastCode = code
     fault = nil
     if let failure = exchange.failure { throw failure }
     if exchange.wasStopped {

@@ -24,14 +24,19 @@ public struct DurableFile: ~Copyable {
     size += Int64(bytes.count)
   }
 
-  /// After this the file is on disk under its name.
+  /// After this the file is on disk under its name; where it throws before that, no `.part` is left.
   public consuming func commit() throws(Failure) {
     let (path, part) = (self.path, self.part)
-    try file.sync()
-    try file.close()
-    try Faults.hit(.rename, path)
-    if !Faults.losesRename(path) {
-      try retrying("cannot rename \(part) to \(path)") { rename(part, path) }
+    do throws(Failure) {
+      try file.sync()
+      try file.close()
+      try Faults.hit(.rename, path)
+      if !Faults.losesRename(path) {
+        try retrying("cannot rename \(part) to \(path)") { rename(part, path) }
+      }
+    } catch {
+      unlink(part)
+      throw error
     }
     try Files.syncDirectory(Files.directory(of: path))
   }

@@ -15,7 +15,8 @@ public final class MappedFile: Sendable {
   private nonisolated(unsafe) let base: UnsafeRawPointer
 
   public init(_ path: String) throws(Failure) {
-    let file = try OpenFile(path, O_RDONLY)
+    // Not to wait for the other end where the path is a pipe.
+    let file = try OpenFile(path, O_RDONLY | O_NONBLOCK)
     let info = try file.info()
     guard info.kind == .file else {
       throw Failure(what: "cannot read \(path)", why: "it is not a regular file", next: "check the path")

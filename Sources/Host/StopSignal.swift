@@ -17,6 +17,7 @@ public enum StopLevel: Int, Sendable, Comparable {
 /// Asked-for stops, readable from any thread; its descriptor becomes readable at every request, so that waits wake up.
 public final class StopSignal: Sendable {
   private let level = Mutex<(StopLevel, String)>((.none, ""))
+  private let cancellable = Mutex(false)
   let descriptor: Int32
 
   public init() { descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK)) }
@@ -24,8 +25,12 @@ public final class StopSignal: Sendable {
 
   public var current: StopLevel { level.withLock { $0.0 } }
   public var reason: String { level.withLock { $0.1 } }
-  public var isNow: Bool { current == .now }
+  /// Work that is under way should end now: it was asked to, or it is safe to cut and any stop was asked for.
+  public var isNow: Bool { current == .now || (isAsked && cancellable.withLock { $0 }) }
   public var isAsked: Bool { current != .none }
+
+  /// Says whether what runs from here on is safe to cut, so that already the first Ctrl-C cuts it.
+  public func setCancellable(_ isSafe: Bool) { cancellable.withLock { $0 = isSafe } }
 
   public func ask(_ wanted: StopLevel, reason: String) {
     level.withLock { if wanted > $0.0 { $0 = (wanted, reason) } }

@@ -1,4 +1,5 @@
 internal import CSQLite
+internal import Glibc
 internal import Host
 internal import Model
 
@@ -8,11 +9,22 @@ final class Connection {
   private var prepared: [String: Statement] = [:]
   let path: String
 
-  /// `create`: write, and make the file where it is missing. Otherwise only read.
-  init(_ path: String, create: Bool) throws(Failure) {
+  enum Access {
+    case read
+    /// Only read, a file that nobody else changes: no lock is taken, and no file made beside it.
+    case readAlone
+    /// Write, and make the file where it is missing.
+    case create
+  }
+
+  init(_ path: String, _ access: Access) throws(Failure) {
     var opened: OpaquePointer?
-    let flags = (create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX
-    let code = sqlite3_open_v2(path, &opened, flags, nil)
+    let code =
+      switch access {
+      case .read: sqlite3_open_v2(path, &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nil)
+      case .readAlone: sqlite3_open_v2(Self.immutable(path), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)
+      case .create: sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+      }
     guard code == SQLITE_OK, let opened else {
       let failure = journalFailure(code, "cannot open", path: path, detail: opened.map { String(cString: sqlite3_errmsg($0)) })
       sqlite3_close_v2(opened)
@@ -28,6 +40,11 @@ final class Connection {
   deinit {
     prepared.removeAll()
     sqlite3_close_v2(handle)
+  }
+
+  private static func immutable(_ path: String) -> String {
+    let escaped = path.map { ["%": "%25", "?": "%3f", "#": "%23"][$0] ?? String($0) }.joined()
+    return "file:\(escaped)?immutable=1"
   }
 
   /// Runs SQL that gives no rows and takes no values.
@@ -89,7 +106,11 @@ final class Connection {
   }
 
   private func failure(_ code: Int32, _ sql: String) -> Failure {
-    journalFailure(code, "cannot use", path: path, detail: String(cString: sqlite3_errmsg(handle)))
+    // SQLite calls a file that cannot be made larger an I/O error; only the system's own code says why.
+    let isFull = [ENOSPC, EDQUOT].contains(sqlite3_system_errno(handle)) && [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 0xff)
+    return isFull
+      ? journalFailure(SQLITE_FULL, "cannot use", path: path, detail: nil)
+      : journalFailure(code, "cannot use", path: path, detail: String(cString: sqlite3_errmsg(handle)))
   }
 }
 
@@ -123,7 +144,8 @@ struct Row {
 
   func textIfAny(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
   func intIfAny(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
-  func time(_ column: Int32) -> Timestamp? { intIfAny(column).map(Timestamp.init(milliseconds:)) }
+  /// A time between 1970 and 9999: a damaged row must not overflow what is computed from it.
+  func time(_ column: Int32) -> Timestamp? { intIfAny(column).map { Timestamp(milliseconds: min(max($0, 0), 253_402_300_799_999)) } }
   func json(_ column: Int32) throws(Failure) -> JSON? {
     guard let text = textIfAny(column) else { return nil }
     return try JSON(parsing: text)

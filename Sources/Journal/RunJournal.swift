@@ -17,26 +17,54 @@ public final class RunJournal {
   /// Opens `DIRECTORY/kguard.db`. Nil: there is none, and `access` is only to read.
   public static func open(in directory: String, _ access: Access) throws(Failure) -> RunJournal? {
     let path = directory + "/kguard.db"
-    switch access {
-    case .read:
-      guard let info = try Files.info(path), info.size > 0 else { return nil }
-    case .write:
+    if access == .write {
       try prepareDirectory(directory)
       try createEmpty(path)
     }
-    let journal = try RunJournal(path, access)
+    guard let info = try Files.info(path) else { return nil }
+    guard info.kind == .file else {
+      throw Failure(
+        .needsOperator, what: "cannot use \(path) as the journal", why: "it is no file",
+        next: "kguard leaves it as it is; choose another directory with --state, or move it away")
+    }
+    if info.size == 0 && access == .read { return nil }
+    if access == .write, Glibc.access(path, W_OK) != 0 {
+      throw journalFailure(SQLITE_READONLY, "cannot use", path: path, detail: String(cString: strerror(errno)))
+    }
     // The header is looked at before anything is written: a foreign or newer file stays as it is.
-    let version = try journal.checkHeader(access)
-    if access == .write {
+    let (journal, version) = try checked(path, access)
+    if access == .read {
+      // A kguard that died while it made the journal leaves one without tables: no run was written down.
+      if version == 0 { return nil }
+      guard version == Schema.version else {
+        throw Failure(
+          what: "cannot read the journal \(path)", why: "an older kguard wrote it (format \(version))",
+          next: "run any command that writes, for example `kguard resume`; it brings the journal up to date")
+      }
+    } else {
       try journal.prepareForWriting()
       try journal.migrate(from: version)
     }
     return journal
   }
 
-  private init(_ path: String, _ access: Access) throws(Failure) {
+  private init(_ path: String, _ access: Connection.Access) throws(Failure) {
     self.path = path
-    database = try Connection(path, create: access == .write)
+    database = try Connection(path, access)
+  }
+
+  /// The journal in the file, its format looked at.
+  private static func checked(_ path: String, _ access: Access) throws(Failure) -> (RunJournal, version: Int64) {
+    do throws(Failure) {
+      let journal = try RunJournal(path, access == .write ? .create : .read)
+      return (journal, try journal.checkHeader())
+    } catch {
+      // Even to read, SQLite makes a file beside the journal. Where none can be made (read-only, full) and nothing waits in the
+      // write-ahead log, the journal is whole by itself and nobody writes.
+      guard access == .read, error.exit == .failed, (try Files.info(path + "-wal")?.size ?? 0) == 0 else { throw error }
+      let journal = try RunJournal(path, .readAlone)
+      return (journal, try journal.checkHeader())
+    }
   }
 
   private static func prepareDirectory(_ directory: String) throws(Failure) {
@@ -56,32 +84,30 @@ public final class RunJournal {
     try Files.syncDirectory(Files.directory(of: path))
   }
 
-  private func checkHeader(_ access: Access) throws(Failure) -> Int64 {
+  /// The format of the journal; 0 where the file holds nothing yet.
+  private func checkHeader() throws(Failure) -> Int64 {
     let application = try database.row("PRAGMA application_id") { $0.int(0) } ?? 0
     let version = try database.row("PRAGMA user_version") { $0.int(0) } ?? 0
     let tables = try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0
-    if application == 0 && version == 0 && tables == 0 && access == .write { return 0 }
+    if application == 0 && version == 0 && tables == 0 { return 0 }
     guard application == Schema.applicationID else {
       throw Failure(
         .needsOperator, what: "cannot use \(path) as the journal", why: "it is a SQLite file of another program",
         next: "kguard leaves it as it is; choose another directory with --state, or move the file away")
     }
+    guard version > 0 else { throw journalFailure(SQLITE_CORRUPT, "cannot use", path: path, detail: "its format is \(version)") }
     guard version <= Schema.version else {
       throw Failure(
         .needsOperator, what: "cannot use the journal \(path)",
         why: "a newer kguard wrote it (format \(version); this one knows \(Schema.version))",
         next: "install that kguard again; the journal is left as it is")
     }
-    guard version == Schema.version || access == .write else {
-      throw Failure(
-        what: "cannot read the journal \(path)", why: "an older kguard wrote it (format \(version))",
-        next: "run any command that writes, for example `kguard resume`; it brings the journal up to date")
-    }
     return version
   }
 
   private func prepareForWriting() throws(Failure) {
     let problems = try database.rows("PRAGMA integrity_check(3)") { $0.text(0) }
+      .flatMap { $0.split(separator: "\n").filter { !$0.hasPrefix("***") } }
     guard problems == ["ok"] else {
       throw journalFailure(SQLITE_CORRUPT, "cannot use", path: path, detail: problems.joined(separator: "; "))
     }
@@ -96,7 +122,9 @@ public final class RunJournal {
         try database.execute(Schema.migrations[step])
         try database.execute("PRAGMA application_id = \(Schema.applicationID)")
         try database.execute("PRAGMA user_version = \(step + 1)")
+        try failpoint("journal/migrate.before")
       }
+      try failpoint("journal/migrate.after")
     }
   }
 }

@@ -90,8 +90,8 @@ private struct ConfigurationReader {
           problems.add(
             entry.position, "`\(entry.key)` has no meaning for this target; it is an option of \(option.schemes.joined(separator: ", "))")
         }
-        if option == .partSize, let bytes = TargetOption.bytes(text), !((5 << 20)...(5 << 30)).contains(bytes) {
-          problems.add(entry.value.position, "`part-size` must be from 5MiB to 5GiB, not `\(text)`")
+        if option == .partSize, let bytes = TargetOption.bytes(text), !((5 << 20)...(512 << 20)).contains(bytes) {
+          problems.add(entry.value.position, "`part-size` must be from 5MiB to 512MiB, not `\(text)`")
         }
       }
       targets.append(

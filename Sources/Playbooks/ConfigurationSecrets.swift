@@ -27,7 +27,7 @@ extension Configuration {
     var files: [(String, String)] = []
     if case .age(_, let identity?) = encryption { files.append(("identity", identity)) }
     for target in offsite {
-      for option in [TargetOption.credentialsFile, .identityFile] {
+      for option in [TargetOption.credentialsFile, .keyFile] {
         if let path = target[option] { files.append((option.rawValue, path)) }
       }
     }
@@ -82,8 +82,9 @@ extension OffsiteTarget {
   fileprivate var json: JSON {
     var json: JSON = ["url": .string(url), "required": .bool(isRequired)]
     for option in TargetOption.allCases { json[option.rawValue] = JSON(self[option]) }
-    json[TargetOption.parallel.rawValue] = parallel.map { JSON($0) } ?? .null
-    json[TargetOption.pathStyle.rawValue] = usesPathStyle.map { .bool($0) } ?? .null
+    // As they are written: a number is no text.
+    for option in [TargetOption.parallel, .port] { json[option.rawValue] = self[option].flatMap { Int($0) }.map { JSON($0) } ?? .null }
+    for option in [TargetOption.pathStyle, .checksums] { json[option.rawValue] = self[option].map { .bool($0 == "true") } ?? .null }
     return json
   }
 }

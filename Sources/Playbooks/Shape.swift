@@ -151,7 +151,7 @@ extension Shape {
     if format.isURL && hasPassword(text) {
       problems.add(
         node.position,
-        "\(name) has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment")
+        "\(name) has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment")
     } else if !format.matches(text) {
       problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isConcealed ? "" : ", not \(node.shown)"))
     }

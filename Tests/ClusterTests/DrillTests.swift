@@ -143,4 +143,49 @@ import Testing
     #expect(throws: Failure.self) { try StagingPlan.make(machine, dataDirectory: directory.path + "/none", id: "x") }
     #expect(StagingPlan(json: plan.json) == plan)
   }
+
+  /// Where a drill can be killed; the number says at which passing.
+  static let points = [
+    "etcd-drill.before", "etcd-drill.restoring", "etcd-drill.restore", "etcd-drill.compare", "etcd-drill.copy", "etcd-drill.boot",
+    "etcd-drill.boot@2",
+    "etcd-drill.count", "etcd-drill.proven", "etcd-drill.complete",
+  ]
+
+  @Test(arguments: points)
+  func `killed anywhere, the next drill cleans up and finishes`(point: String) async throws {
+    let scene = try Scene(.system)
+    let parts = point.split(separator: "@").map(String.init)
+    let what: JSON = [
+      "failpoint": .string("\(parts[0])=crash" + (parts.count > 1 ? "@\(parts[1])" : "")), "snapshot": .string(scene.order.snapshot),
+      "sha256": .string("\(scene.order.sha256)"), "data": .string(scene.etcd.directory.path + "/m1"),
+      "members": .array(try scene.etcd.client().members().map(\.json)), "cache": .string(scene.etcd.directory.path + "/tools"),
+    ]
+    await #expect(processExitsWith: .signal(SIGKILL)) { [told = what.text() as String] in
+      // What outlives this process must not keep the test's own pipes open.
+      for descriptor in Int32(3)..<256 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+      let what = try JSON(parsing: told)
+      func text(_ key: String) throws -> String { try #require(what[key]?.string) }
+      setenv("KGUARD_FAILPOINT", try text("failpoint"), 1)
+      let machine = try LocalMachine()
+      let members = (what["members"]?.array ?? []).compactMap(EtcdMember.init(json:))
+      let order = Drill.Order(
+        snapshot: try text("snapshot"), sha256: try #require(Digest(hex: try text("sha256"))),
+        plan: try StagingPlan.make(machine, dataDirectory: try text("data"), id: "run1"),
+        membership: try RestoreMembership(name: "m1", members: members, token: "t"), version: EtcdVersion(3, 4))
+      try Drill(EtcdTools(machine, cache: try text("cache"), restoreTool: "/usr/bin/etcdctl", server: "/usr/bin/etcd"))
+        .run(order) { (_, _) throws(Failure) in .null }
+    }
+    // Another run of the same node comes first, and sweeps too.
+    var other = scene.order
+    other.plan = try StagingPlan.make(LocalMachine(), dataDirectory: scene.etcd.directory.path + "/m1", id: "run2")
+    let wasComplete = try StagedData.read(scene.order.plan)?.state == .complete
+    #expect(wasComplete == (point == "etcd-drill.complete"))
+    let data = try Drill(scene.tools).run(other) { (_, _) throws(Failure) in .null }
+    #expect(data.state == .complete)
+    let kept = wasComplete ? ["m1.kguard-staged-run1", "m1.kguard-staged-run1.json"] : []
+    #expect(try scene.leftovers == kept + ["m1.kguard-staged-run2", "m1.kguard-staged-run2.json"])
+    #expect(try Drill(scene.tools).run(scene.order) { (_, _) throws(Failure) in .null }.state == .complete)
+    let strays = try run("ps", "-eo", "args").split(separator: "\n").filter { $0.contains(scene.order.plan.staged) }
+    #expect(strays.isEmpty)
+  }
 }

@@ -130,8 +130,29 @@ import Testing
     #expect(told.hasPrefix("expired certificate: that of the server"))
   }
 
-  @Test func `a full disk leaves no snapshot`() throws {
+  @Test func `a disk that fills up midway, or fails at the end, leaves no snapshot`() async throws {
     let etcd = try TestEtcd()
+    try etcd.fill(count: 300, size: 8000)
+    let cases: JSON = [
+      "port": .int(Int64(etcd.ports[0])), "pki": .string(etcd.pki.directory), "directory": .string(etcd.directory.path),
+    ]
+    for (fault, words) in [("write:taken.db:ENOSPC@3000000", "No space left"), ("sync:taken.db:EIO", "Input/output error")] {
+      await #expect(processExitsWith: .exitCode(7)) { [told = cases.text() as String, fault = fault as String, words = words as String] in
+        setenv("KGUARD_FAULT", fault, 1)
+        let what = try JSON(parsing: told)
+        let (pki, directory) = (try #require(what["pki"]?.string), try #require(what["directory"]?.string))
+        let tls = TLSIdentity(
+          authority: .file(pki + "/ca.crt"), certificate: .file(pki + "/healthcheck-client.crt"),
+          key: .file(pki + "/healthcheck-client.key"))
+        let client = try EtcdClient(EtcdEndpoint("https://127.0.0.1:\(what["port"]?.int ?? 0)", tls: tls))
+        do throws(Failure) {
+          _ = try client.snapshot(to: directory + "/taken.db", machine: LocalMachine())
+        } catch {
+          exit(error.why.contains(words) ? 7 : 1)
+        }
+      }
+      #expect(try Files.list(etcd.directory.path).filter { $0.hasPrefix("taken") }.isEmpty, "\(fault)")
+    }
     let client = try etcd.client()
     #expect(throws: Failure.self) { try client.snapshot(to: "/dev/full/snapshot.db", machine: LocalMachine()) }
   }

@@ -37,10 +37,10 @@ let brokenConfigurations: [Broken] = [
 
     """,
     """
-    c.yaml:2:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment
-    c.yaml:3:10: `url` has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment
-    c.yaml:4:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment
-    c.yaml:5:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment
+    c.yaml:2:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment
+    c.yaml:3:10: `url` has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment
+    c.yaml:4:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment
+    c.yaml:5:5: an entry of `offsite` has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment
     """),
   Broken(
     "an option for ssh in a target",
@@ -108,7 +108,7 @@ let brokenConfigurations: [Broken] = [
     """
     c.yaml:3:5: `region` has no meaning for this target; it is an option of s3
     c.yaml:4:5: `parallel` has no meaning for this target; it is an option of s3
-    c.yaml:6:5: `known-hosts` has no meaning for this target; it is an option of sftp, scp, rsync, ssh
+    c.yaml:6:5: `known-hosts` has no meaning for this target; it is an option of sftp, scp, ssh
     """),
   Broken(
     "ill-typed options",
@@ -126,8 +126,8 @@ let brokenConfigurations: [Broken] = [
     """
     c.yaml:3:15: `required` must be true or false, not `maybe`
     c.yaml:4:17: `path-style` must be true or false, not `1`
-    c.yaml:5:16: `part-size` must be from 5MiB to 5GiB, not `1MiB`
-    c.yaml:6:15: `parallel` must be a whole number from 1 to 64, not `0`
+    c.yaml:5:16: `part-size` must be from 5MiB to 512MiB, not `1MiB`
+    c.yaml:6:15: `parallel` must be a whole number from 1 to 16, not `0`
     c.yaml:7:14: `ca-file` must be an absolute path, not `ca.pem`
     c.yaml:8:15: `endpoint` must be a URL such as https://minio.example:9000
     """),
@@ -215,7 +215,7 @@ let brokenConfigurations: [Broken] = [
     "a password in an endpoint",
     "etcd: {endpoints: [\"https://root:hunter2@127.0.0.1:2379\"]}\n",
     """
-    c.yaml:1:20: an entry of `endpoints` has a password in it; put that into the file that `credentials-file` or `identity-file` names, or into the environment
+    c.yaml:1:20: an entry of `endpoints` has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment
     """),
   Broken(
     "health that is never reached",

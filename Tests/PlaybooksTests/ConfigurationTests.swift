@@ -14,14 +14,14 @@ let wholeConfiguration = """
       endpoint: https://minio.example:9000
       region: eu-central-1
       path-style: true
-      storage-class: STANDARD_IA
+      profile: backups
       part-size: 16MiB
       parallel: 4
       credentials-file: /etc/kguard/s3
       ca-file: /etc/kguard/ca.pem
     - url: sftp://backup@host/srv/kguard
       required: false
-      identity-file: /etc/kguard/id
+      key-file: /etc/kguard/id
       known-hosts: /etc/kguard/known_hosts
     - backup@host:kguard
     - file:///mnt/nfs
@@ -66,7 +66,7 @@ let wholeConfiguration = """
     #expect(configuration.offsite[0].parallel == 4)
     #expect(configuration.offsite[0].usesPathStyle == true)
     #expect(configuration.offsite.map(\.isRequired) == [true, false, true, true, true, true])
-    #expect(configuration.offsite[1][.identityFile] == "/etc/kguard/id")
+    #expect(configuration.offsite[1][.keyFile] == "/etc/kguard/id")
     #expect(configuration.encryption == .age(recipients: [recipient], identity: "/root/key.txt"))
     #expect(configuration.retention.keepMonthly == 12 && configuration.retention.keepDaily == 0)
     #expect(configuration.etcd.restore == .always && configuration.etcd.keyFile == "/pki/client.key")
@@ -127,7 +127,7 @@ let wholeConfiguration = """
     chmod(machine.locate("/etc/kguard/s3"), 0o640)
     try configuration.checkSecrets(machine)
     for (path, key) in [
-      ("/etc/kguard/s3", "credentials-file"), ("/etc/kguard/id", "identity-file"), ("/root/key.txt", "identity"),
+      ("/etc/kguard/s3", "credentials-file"), ("/etc/kguard/id", "key-file"), ("/root/key.txt", "identity"),
       ("/pki/client.key", "key-file"),
     ] {
       chmod(machine.locate(path), 0o644)

@@ -27,7 +27,7 @@ struct EtcdFacts {
   var users = 0
   var roles = 0
 
-  private static let limit = 1000
+  private static let limit = 100
 
   mutating func see(_ element: BoltElement, in bucket: Bucket) throws(Damage) {
     let (key, value) = (element.key, element.value)

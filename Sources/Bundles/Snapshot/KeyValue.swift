@@ -44,13 +44,17 @@ struct KeyValue {
       default: throw Damage("the record has a field \(field) of an unknown kind")
       }
     }
+    guard key.count <= Self.longestKey else { throw Damage("the record has a key of \(key.count) bytes") }
   }
+
+  /// Keys are copied now and then; etcd takes no request of more than a mebibyte and a half, unless it is told to.
+  private static let longestKey = 4 << 20
 
   /// Only the key, which stands first.
   @inline(__always)
   static func key(of bytes: UnsafeRawBufferPointer) throws(Damage) -> UnsafeRawBufferPointer {
     var reader = ProtobufReader(bytes)
-    if let (field, content) = try reader.next(), field == 1, case .bytes(let key) = content { return key }
+    if let (field, content) = try reader.next(), field == 1, case .bytes(let key) = content, key.count <= longestKey { return key }
     return UnsafeRawBufferPointer(start: nil, count: 0)
   }
 

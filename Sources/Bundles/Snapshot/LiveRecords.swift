@@ -35,7 +35,9 @@ struct LiveRecord {
 extension BoltFile {
   func record(at offset: Int) throws(Damage) -> LiveRecord {
     guard let element = element(at: offset) else { throw Damage("a record at byte \(offset) has vanished") }
-    return LiveRecord(revision: try Revision(element.key), content: try KeyValue(element.value))
+    let record = LiveRecord(revision: try Revision(element.key), content: try KeyValue(element.value))
+    try record.content.check(record.revision)
+    return record
   }
 }
 

@@ -15,8 +15,8 @@ final class LiveTable {
   /// After `finish`: how many entries stand in front of the table.
   private(set) var count = 0
 
-  /// Sixteen mebibytes: about a million and a half keys a turn.
-  static let usualSlots = 1 << 21
+  /// Thirty-two mebibytes: about three million keys a turn.
+  static let usualSlots = 1 << 22
 
   init(_ bolt: BoltFile, maximumSlots: Int = usualSlots) {
     self.bolt = bolt
@@ -72,7 +72,7 @@ final class LiveTable {
   private func makeRoom() throws(Damage) {
     if slots.count < maximum {
       let old = slots
-      slots = Self.allocate(old.count * 2)
+      slots = Self.allocate(min(old.count * 8, maximum))
       for entry in old where entry != 0 { reinsert(entry) }
       old.deallocate()
     } else {

@@ -1,4 +1,4 @@
-internal import Model
+public import Model
 
 /// Who a stored object says it is.
 public struct ObjectIdentity: Sendable, Equatable {
@@ -18,6 +18,27 @@ public struct ObjectIdentity: Sendable, Equatable {
   public internal(set) var namespace: String?
   public internal(set) var uid: String?
   public internal(set) var labels: [String: String] = [:]
+
+  public var json: JSON {
+    var members = JSON.Members()
+    for (label, value) in labels.sorted(by: { $0.key < $1.key }) { members[label] = .string(value) }
+    return [
+      "encoding": .string(encoding.name), "apiVersion": JSON(apiVersion), "kind": JSON(kind), "name": JSON(name),
+      "namespace": JSON(namespace), "uid": JSON(uid), "labels": .object(members),
+    ]
+  }
+}
+
+extension ObjectIdentity.Encoding {
+  /// `json`, `protobuf`, `aescbc:v1:key1` or `other`.
+  public var name: String {
+    switch self {
+    case .json: "json"
+    case .protobuf: "protobuf"
+    case .encrypted(let how): how
+    case .other: "other"
+    }
+  }
 }
 
 extension ObjectIdentity {

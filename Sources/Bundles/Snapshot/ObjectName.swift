@@ -8,32 +8,64 @@ public struct ObjectName: Sendable, Hashable {
 
   /// Nil where the key is not Kubernetes' own.
   public init?(key: String) {
-    let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-    // "", "registry", resource, …
-    guard parts.count >= 4, parts[0].isEmpty, Self.roots.contains(parts[1]) else { return nil }
-    var rest = parts.dropFirst(3)
-    var resource = String(parts[2])
-    if let special = Self.nested[resource]?[String(rest.first ?? "")], rest.count > 1 {
-      resource = special
-      rest = rest.dropFirst()
-    } else if resource.contains("."), rest.count > 1, let plural = rest.first {
-      resource = plural + "." + resource
-      rest = rest.dropFirst()
+    let parsed = Array(key.utf8).withUnsafeBytes { bytes in
+      ObjectPath(bytes).map { ($0.resourceName, $0.namespace?.text, $0.name.text) }
     }
-    self.resource = Self.renamed[resource] ?? resource
-    if rest.count == 2, let first = rest.first, let last = rest.last {
-      (namespace, name) = (String(first), String(last))
+    guard let parsed else { return nil }
+    (resource, namespace, name) = parsed
+  }
+}
+
+/// The parts of a key, where they lie: millions of keys are counted without a string for each.
+struct ObjectPath {
+  private let group: UnsafeRawBufferPointer?
+  private let resource: UnsafeRawBufferPointer
+  let namespace: UnsafeRawBufferPointer?
+  let name: UnsafeRawBufferPointer
+
+  init?(_ key: UnsafeRawBufferPointer) {
+    var rest = key
+    guard let before = Self.takeSegment(&rest), before.isEmpty, let root = Self.takeSegment(&rest),
+      isEqual(root, "registry") || isEqual(root, "kubernetes.io") || isEqual(root, "openshift.io"),
+      let first = Self.takeSegment(&rest)
+    else { return nil }
+    var (group, resource): (UnsafeRawBufferPointer?, UnsafeRawBufferPointer) = (nil, first)
+    var inside = rest
+    if let second = Self.takeSegment(&inside) {
+      if first.contains(UInt8(ascii: ".")) {
+        (group, resource, rest) = (first, second, inside)
+      } else if isEqual(first, "services"), isEqual(second, "specs") {
+        rest = inside
+      } else if isEqual(first, "services"), isEqual(second, "endpoints") {
+        (resource, rest) = (second, inside)
+      }
+    }
+    self.group = group
+    self.resource = resource
+    inside = rest
+    if let first = Self.takeSegment(&inside), !inside.contains(UInt8(ascii: "/")) {
+      (namespace, name) = (first, inside)
     } else {
-      (namespace, name) = (nil, rest.joined(separator: "/"))
+      (namespace, name) = (nil, rest)
     }
   }
 
-  private static let roots: Set<Substring> = ["registry", "kubernetes.io", "openshift.io"]
-  /// Resources that the API server keeps in a directory of another one.
-  private static let nested = ["services": ["specs": "services", "endpoints": "endpoints"]]
-  /// Old names in the store, and what the API calls them now.
-  private static let renamed = [
-    "minions": "nodes", "controllers": "replicationcontrollers", "ingress": "ingresses",
-    "podsecuritypolicy": "podsecuritypolicies",
-  ]
+  /// Everything before the next slash, which is dropped; nil where there is none.
+  private static func takeSegment(_ rest: inout UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+    defer { rest = rest.part(slash + 1, rest.count - slash - 1) }
+    return rest.part(0, slash)
+  }
+
+  var isNamespace: Bool { group == nil && isEqual(resource, "namespaces") }
+
+  /// The name that the API has for it now; a few are stored under an older one.
+  var resourceName: String {
+    if let group { return resource.text + "." + group.text }
+    if isEqual(resource, "minions") { return "nodes" }
+    if isEqual(resource, "controllers") { return "replicationcontrollers" }
+    if isEqual(resource, "ingress") { return "ingresses" }
+    if isEqual(resource, "podsecuritypolicy") { return "podsecuritypolicies" }
+    return resource.text
+  }
 }

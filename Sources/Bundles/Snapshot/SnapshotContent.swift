@@ -69,12 +69,13 @@ struct ObjectCounts {
   private static let mostResources = 4096
   private static let mostNamespaces = 20_000
 
-  mutating func add(_ key: UnsafeRawBufferPointer) throws(Damage) {
+  mutating func add(_ key: UnsafeRawBufferPointer) {
     total += 1
-    guard let name = ObjectName(key: key.text) else { return objects[SnapshotReport.other, default: 0] += 1 }
-    let known = objects[name.resource] != nil || (objects.count < Self.mostResources && name.resource.utf8.count <= 512)
-    objects[known ? name.resource : SnapshotReport.other, default: 0] += 1
-    if name.resource == "namespaces", namespaces.count < Self.mostNamespaces, name.name.utf8.count <= 512 { namespaces.append(name.name) }
+    let path = ObjectPath(key)
+    var resource = path?.resourceName ?? SnapshotReport.other
+    if resource.utf8.count > 512 || (objects.count >= Self.mostResources && objects[resource] == nil) { resource = SnapshotReport.other }
+    objects[resource, default: 0] += 1
+    if let path, path.isNamespace, namespaces.count < Self.mostNamespaces, path.name.count <= 512 { namespaces.append(path.name.text) }
   }
 
   func write(to report: inout SnapshotReport) {

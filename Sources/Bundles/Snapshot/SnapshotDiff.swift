@@ -13,6 +13,13 @@ public struct ObjectChange: Sendable {
 
   /// What the object calls itself; the name of its resource where the value does not say.
   public var kind: String { identity.kind ?? object.resource }
+
+  public var json: JSON {
+    [
+      "change": .string(what.rawValue), "kind": .string(kind), "namespace": JSON(object.namespace), "name": .string(object.name),
+      "key": .string(object.key), "modRevision": .int(object.modRevision), "earlierRevision": earlierRevision.map { .int($0) } ?? .null,
+    ]
+  }
 }
 
 /// How much differs between two snapshots.
@@ -33,7 +40,7 @@ public func diff(
   _ earlier: SnapshotReader, _ later: SnapshotReader, stop: StopSignal? = nil,
   _ body: (ObjectChange) throws(Failure) -> Void
 ) throws(Failure) -> DiffSummary {
-  try diff(earlier, later, tableSlots: LiveTable.usualSlots, stop: stop, body)
+  try diff(earlier, later, tableSlots: LiveTable.usualSlots / 2, stop: stop, body)
 }
 
 func diff(

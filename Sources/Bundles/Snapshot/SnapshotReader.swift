@@ -25,6 +25,14 @@ public struct LiveObject: Sendable {
   public var resource: String { object?.resource ?? SnapshotReport.other }
   public var namespace: String? { object?.namespace }
   public var name: String { object?.name ?? key }
+
+  public var json: JSON {
+    [
+      "key": .string(key), "resource": .string(resource), "namespace": JSON(namespace), "name": .string(name),
+      "createRevision": .int(createRevision), "modRevision": .int(modRevision), "version": .int(version), "lease": .int(lease),
+      "size": JSON(size),
+    ]
+  }
 }
 
 /// One object as it is stored.
@@ -39,6 +47,7 @@ public struct SnapshotObject: Sendable {
 public final class SnapshotReader {
   let bolt: BoltFile
   public var path: String { bolt.path }
+  private static let largestValue = 32 << 20
 
   /// A snapshot, a `db`, or a data directory of etcd.
   public init(_ path: String) throws(Failure) {
@@ -78,6 +87,9 @@ public final class SnapshotReader {
     }
     do throws(Damage) {
       let record = try bolt.record(at: place)
+      guard record.content.value.count <= Self.largestValue else {
+        throw Damage("the value of \(key) has \(record.content.value.count) bytes, more than any etcd takes")
+      }
       return SnapshotObject(
         object: LiveObject(record), identity: ObjectIdentity(record.content.value), value: Array(record.content.value))
     } catch { throw damaged(path, error.why) }

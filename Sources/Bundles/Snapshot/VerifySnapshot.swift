@@ -62,9 +62,9 @@ func verifySnapshot(
     if case .failure(let damage) = content { why += "; " + damage.why }
     throw damaged(path, why)
   }
-  var report = try content.get()
   // bbolt would go on with the other one; whether a transaction is lost nobody can tell.
   if let damage = bolt.damagedMeta { throw damaged(path, damage) }
+  var report = try content.get()
   report.sha256 = whole
   report.trailer = bolt.hasTrailer ? .valid : .none
   if let live = work?.total {
@@ -115,10 +115,10 @@ private func readContent(
     table.finish(.place)
     var counts = ObjectCounts()
     while true {
-      for index in 0..<table.count { try counts.add(try bolt.record(at: table.place(index)).content.key) }
-      if let work {
-        work.offer((0..<table.count).map(table.place))
-        try work.drain(bolt) { stop?.isAsked == true }
+      for index in 0..<table.count { counts.add(try bolt.record(at: table.place(index)).content.key) }
+      for start in stride(from: 0, to: work == nil ? 0 : table.count, by: 1 << 16) {
+        work?.offer((start..<min(table.count, start + 1 << 16)).map(table.place))
+        try work?.drain(bolt) { stop?.isAsked == true }
       }
       guard stop?.isAsked != true, table.beginNextRange() else { break }
       do throws(Failure) { try table.fill(bolt, .place, stop: stop) } catch { throw Damage(error.why) }

@@ -35,7 +35,7 @@ struct FileStore: Store {
   func put(_ name: String, _ source: UploadSource, _ transfer: Transfer) throws(Failure) -> Receipt {
     let path = try path(name)
     try Files.makeDirectory(Files.directory(of: path), mode: 0o700)
-    var file = try DurableFile(path)
+    let file = Writing(try DurableFile(path))
     let made: (size: Int64, sha256: Digest)
     do throws(Failure) {
       var done: Int64 = 0
@@ -109,4 +109,14 @@ struct FileStore: Store {
     // A bundle's directory goes with its last file; one that still holds something stays.
     if name.contains("/") { _ = rmdir(Files.directory(of: path)) }
   }
+}
+
+/// The file of one put, for the closure that writes it and the function that ends it.
+private final class Writing {
+  private var file: DurableFile?
+
+  init(_ file: consuming DurableFile) { self.file = consume file }
+  func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) { try file?.write(bytes) }
+  func commit() throws(Failure) { try file.take()?.commit() }
+  func abandon() { file.take()?.abandon() }
 }

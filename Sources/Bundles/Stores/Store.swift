@@ -54,6 +54,10 @@ public struct Transfer {
     if stop?.isNow == true { throw Self.stopped(what) }
   }
 
+  static func endedEarly(_ what: String) -> Failure {
+    Failure(what: what, why: "the server ended the transfer before all was sent", next: "run the same command again", isTransient: true)
+  }
+
   static func stopped(_ what: String) -> Failure {
     Failure(.interrupted, what: what, why: "it was stopped", next: "run `kguard resume` to go on")
   }

@@ -129,7 +129,9 @@ public enum StoreFactory {
         url: "file://\(path)", directory: context.machine.locate(path),
         mountPoint: options.path("mount-point").map { context.machine.locate($0) })
     case .s3: return S3Store(try S3Settings.read(url, options), retry: context.retry)
-    default: throw Failure(.usage, what: "cannot use \(target.url)", why: "not yet", next: "")
+    case .sftp, .scp: return try SecureSettings.read(url, options)
+    case .https, .http: return try WebDAVSettings.read(url, options)
+    case .rsync, .ssh: return try RsyncSettings.read(url, options)
     }
   }
 }

@@ -84,14 +84,14 @@ struct StoreURL: Equatable {
 
   /// `user@host:path`
   private static func remoteShell(_ text: String) throws(Failure) -> StoreURL {
+    if let at = text.lastIndex(of: "@"), text[..<at].contains(":") {
+      throw problem(hidden(text), "it holds a password, or an `@` in its path", next: "keep passwords out of URLs; use a key")
+    }
     guard let colon = text.firstIndex(of: ":"), let at = text.firstIndex(of: "@"), at < colon else {
       throw problem(
         hidden(text), "it has no scheme", next: "write it as file:///PATH, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH or USER@HOST:PATH")
     }
     let path = text[text.index(after: colon)...]
-    guard !path.contains("@") else {
-      throw problem(hidden(text), "it holds a password, or an `@` in its path", next: "keep passwords out of URLs; use a key")
-    }
     guard !path.isEmpty, path.split(separator: "/").allSatisfy({ $0 != "." && $0 != ".." }), isPlainPath(String(path)) else {
       throw problem(hidden(text), "its path is empty or not plain")
     }

@@ -4,7 +4,7 @@ public import Model
 
 /// Where the bytes of an upload come from. They can be made again from the start, so that an upload can be tried again.
 public struct UploadSource {
-  public typealias Producer = (_ sink: ByteSink) throws(Failure) -> Void
+  public typealias Producer = (_ sink: @escaping ByteSink) throws(Failure) -> Void
 
   /// Exact where it is known beforehand.
   public let size: Int64?
@@ -36,21 +36,23 @@ public struct UploadSource {
   }
 
   /// Makes the bytes once, counts and hashes them, and refuses them at the end where they are not what was promised.
-  func run(into sink: ByteSink) throws(Failure) -> (size: Int64, sha256: Digest) {
+  func run(into sink: @escaping ByteSink) throws(Failure) -> (size: Int64, sha256: Digest) {
     let running = RunningDigest()
     try produce { (bytes) throws(Failure) in
       running.update(bytes)
+      guard running.size <= atMost else { throw changed("it has more than \(atMost) bytes") }
       try sink(bytes)
     }
     let (count, digest) = running.finish()
-    guard count <= atMost, size.map({ $0 == count }) ?? true, sha256.map({ $0 == digest }) ?? true else {
-      throw Failure(
-        .verification, what: "cannot send \(path ?? "the data") off-site",
-        why: "it is not what it was: \(count) bytes with sha256 \(digest), expected "
-          + (size.map { "\($0)" } ?? "at most \(atMost)") + " bytes" + (sha256.map { " with sha256 \($0)" } ?? ""),
-        next: "verify the local bundle with `kguard bundle verify`, and look at dmesg for disk errors")
-    }
+    if let size, size != count { throw changed("it has \(count) bytes, expected \(size)") }
+    if let sha256, sha256 != digest { throw changed("its sha256 is \(digest), expected \(sha256)") }
     return (count, digest)
+  }
+
+  private func changed(_ why: String) -> Failure {
+    Failure(
+      .verification, what: "cannot send \(path ?? "the data") off-site", why: "it is not what it was: \(why)",
+      next: "verify the local bundle with `kguard bundle verify`, and look at dmesg for disk errors")
   }
 }
 
@@ -84,39 +86,42 @@ func readFile(_ path: String, from offset: Int64 = 0, into sink: ByteSink) throw
   }
 }
 
-/// Runs the source on this thread while `send` consumes its bytes on another; bounded memory lies between them.
+/// Runs the source on this thread while `send` consumes its bytes on another; bounded memory lies between them. The last bytes
+/// reach `send` only after the source has been found to be what was promised. `made` is nil where `send` ended without
+/// wanting all of the bytes.
 func overlapped<T: Sendable>(
   _ source: UploadSource, _ transfer: Transfer,
   send: @escaping @Sendable (BlockReader) throws(Failure) -> T
-) throws(Failure) -> (sent: T, size: Int64, sha256: Digest) {
+) throws(Failure) -> (sent: T, made: (size: Int64, sha256: Digest)?) {
   let queue = try BlockQueue(blocks: 8, of: 1 << 18)
   let outcome = Outcome<T>()
   let workers = Workers()
+  let unwanted = Failure(what: "cannot send the data", why: "the server ended the transfer early", next: "run the same command again")
   try workers.start {
     do throws(Failure) {
       outcome.set(try send(BlockReader(queue)))
+      queue.fail(unwanted)
     } catch {
       queue.fail(error)
     }
   }
   var made: (size: Int64, sha256: Digest)?
   do throws(Failure) {
-    var filler = BlockFiller(queue)
+    let filler = BlockFiller(queue)
     var done: Int64 = 0
-    made = try source.run { (bytes) throws(Failure) in
+    let run = try source.run { (bytes) throws(Failure) in
       try transfer.check("cannot send the data")
       try filler.write(bytes)
       done += Int64(bytes.count)
       transfer.progress(Progress(done: done, total: source.size))
     }
     try filler.finish()
+    made = run
   } catch {
     queue.fail(error)
   }
   workers.join()
-  if let failure = queue.failure { throw failure }
-  guard let made, let sent = outcome.value else {
-    throw Failure(what: "cannot send the data", why: "the transfer ended without a result", next: "run the same command again")
-  }
-  return (sent, made.size, made.sha256)
+  guard let sent = outcome.value else { throw queue.failure ?? unwanted }
+  if let failure = queue.failure, failure != unwanted { throw failure }
+  return (sent, made)
 }

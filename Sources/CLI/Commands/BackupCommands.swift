@@ -40,7 +40,7 @@ enum BackupCommands {
     })
 
   static let key = CommandSpec(
-    name: "key", summary: "make keys for encrypted bundles",
+    name: "key", summary: "make keys for encrypted bundles", examples: [.init("kguard key new kguard-key.txt", "a new one")],
     subcommands: [
       CommandSpec(
         name: "new", summary: "make an age key: the secret goes to FILE, the public half is printed",

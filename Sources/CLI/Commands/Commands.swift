@@ -15,8 +15,8 @@ enum Commands {
     ],
     subcommands: [
       CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
-      ShowCommand.spec,
-      LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BackupCommands.key, PlaybookCommands.spec, ConfigCommands.spec,
+      ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
+      PlaybookCommands.spec, ConfigCommands.spec,
       VersionCommand.spec,
     ],
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })
@@ -41,7 +41,7 @@ enum StandingCommand {
 
 enum VersionCommand {
   static let spec = CommandSpec(
-    name: "version", summary: "print the version of kguard",
+    name: "version", summary: "print the version of kguard", examples: [.init("kguard version -o json", "for another program")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       if session.isJSON {

@@ -10,9 +10,11 @@ enum PlaybookCommands {
 
   static let spec = CommandSpec(
     name: "playbook", summary: "list, read, check, draw and run playbooks",
+    examples: [.init("kguard playbook check my.yaml", "before it is run"), .init("kguard playbook run my.yaml", "run it")],
     subcommands: [
       CommandSpec(
         name: "list", summary: "list the playbooks and the actions that they can use",
+        examples: [.init("kguard playbook list", "what there is to run and to build with")],
         run: { (invocation) throws(Failure) in try list(try Session(invocation)) }),
       CommandSpec(
         name: "show", summary: "print a playbook", arguments: [file],
@@ -58,6 +60,7 @@ enum PlaybookCommands {
         }),
       CommandSpec(
         name: "schema", summary: "print the JSON Schema of playbooks, for editors",
+        examples: [.init("kguard playbook schema > kguard.schema.json", "a file that the editor is told of")],
         run: { (invocation) throws(Failure) in
           let session = try Session(invocation)
           session.print(Playbook.schema(catalogue: session.actions.catalogue).text(pretty: true) + "\n")
@@ -87,7 +90,7 @@ enum PlaybookCommands {
 /// `kguard config …`
 enum ConfigCommands {
   static let spec = CommandSpec(
-    name: "config", summary: "check the configuration",
+    name: "config", summary: "check the configuration", examples: [.init("kguard config check", "all that is wrong with it")],
     subcommands: [
       CommandSpec(
         name: "check", summary: "say everything that is wrong with the configuration",
@@ -106,6 +109,7 @@ enum ConfigCommands {
         }),
       CommandSpec(
         name: "schema", summary: "print the JSON Schema of the configuration, for editors",
+        examples: [.init("kguard config schema > config.schema.json", "a file that the editor is told of")],
         run: { (invocation) throws(Failure) in
           try Session(invocation).print(Configuration.schema.text(pretty: true) + "\n")
           return .done

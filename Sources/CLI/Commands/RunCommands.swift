@@ -16,7 +16,7 @@ enum RunCommands {
   static let upgrade = CommandSpec(
     name: "upgrade", summary: "upgrade this control-plane node, or put it back",
     arguments: [ArgumentSpec("VERSION", "the version to upgrade to, for example v1.28.0")],
-    options: [playbookOption, set, .dryRun],
+    options: [BackupCommands.noOffsite, playbookOption, set, .dryRun],
     details: """
       Runs the playbook `upgrade`, step by step. Every step is recorded before and after it happens, so that a crash, a lost \
       ssh session or Ctrl-C never loses the thread: `kguard resume` goes on.
@@ -31,6 +31,7 @@ enum RunCommands {
       let playbook = try session.playbook(invocation.value(playbookOption) ?? "upgrade")
       var inputs = try inputs(invocation)
       inputs["version"] = invocation.arguments["VERSION"]
+      if invocation.has(BackupCommands.noOffsite) { inputs["no-offsite"] = "true" }
       return try session.start(playbook, inputs: inputs)
     })
 
@@ -45,8 +46,7 @@ enum RunCommands {
     examples: [.init("kguard resume", "go on with the unfinished run"), .init("kguard resume --take-over", "the other kguard hangs")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      guard try session.readJournal() != nil else { throw nothingToResume(session) }
-      let journal = try session.writeJournal()
+      guard let journal = try session.existingJournal() else { throw nothingToResume(session) }
       let named = try invocation.arguments["RUN"].map { (text) throws(Failure) in try session.findRun(text, in: journal) }
       let unfinished = try journal.unfinishedRun()
       guard let run = named ?? unfinished else { throw nothingToResume(session) }
@@ -72,10 +72,9 @@ enum RunCommands {
     ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      guard try session.readJournal() != nil else {
+      guard let journal = try session.existingJournal() else {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
-      let journal = try session.writeJournal()
       let run = try session.findRun(invocation.arguments["RUN"], in: journal)
       if let mode = invocation.value(etcd), Configuration.EtcdRestore(rawValue: mode) == nil {
         throw Failure(.usage, what: "cannot understand `--etcd \(mode)`", why: "there is no such mode", next: "say auto, always or never")

@@ -20,7 +20,7 @@ struct Help {
 
   private var usage: String {
     var words = path
-    if spec.run == nil, !spec.subcommands.isEmpty { words.append("COMMAND") }
+    if !spec.subcommands.isEmpty { words.append(spec.run == nil ? "COMMAND" : "[COMMAND]") }
     for argument in spec.arguments { words.append(argument.isOptional ? "[\(argument.name)]" : argument.name) }
     return words.joined(separator: " ") + " [options]"
   }

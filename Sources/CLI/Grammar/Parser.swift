@@ -67,9 +67,7 @@ struct Parser {
         if parts.count > 1 { throw usage("`\(option.name)` takes no value", path) }
         return [(option, "")]
       }
-      if parts.count > 1 { return [(option, String(parts[1]))] }
-      guard let next = rest.popFirst() else { throw usage("`\(option.name)` needs a value: \(option.name) \(value)", path) }
-      return [(option, next)]
+      return [(option, try self.value(of: option.name, value, parts.count > 1 ? String(parts[1]) : nil, &rest, candidates, path))]
     }
     var out: [(OptionSpec, String)] = []
     var letters = word.dropFirst()
@@ -79,11 +77,21 @@ struct Parser {
         out.append((option, ""))
         continue
       }
-      if !letters.isEmpty { return out + [(option, String(letters))] }
-      guard let next = rest.popFirst() else { throw usage("`-\(letter)` needs a value: -\(letter) \(value)", path) }
-      return out + [(option, next)]
+      let attached = letters.isEmpty ? nil : String(letters)
+      return out + [(option, try self.value(of: "-\(letter)", value, attached, &rest, candidates, path))]
     }
     return out
+  }
+
+  /// What is attached to an option or stands after it. Another option there means that the value was forgotten.
+  private func value(
+    of name: String, _ placeholder: String, _ attached: String?, _ rest: inout ArraySlice<String>, _ candidates: [OptionSpec],
+    _ path: [String]
+  ) throws(Failure) -> String {
+    let isForgotten = rest.first.map { next in next == "--" || candidates.contains { $0.name == next || $0.short == next } } ?? true
+    let value = attached ?? (isForgotten ? nil : rest.popFirst())
+    guard let value, !value.isEmpty else { throw usage("`\(name)` needs a value: \(name) \(placeholder)", path) }
+    return value
   }
 
   private func allOptions(_ spec: CommandSpec) -> [OptionSpec] { spec.subcommands.flatMap { $0.options + allOptions($0) } }

@@ -37,6 +37,8 @@ final class JSONView: Observer {
       ]
     case .message(let run, let step, let text):
       line = ["type": "message", "run": .string(run.text), "step": JSON(step), "message": .string(text)]
+    case .phase(let run, let step, let text):
+      line = ["type": "phase", "run": .string(run.text), "step": .string(step), "phase": .string(text)]
     case .runEnded(let run, let state, let failure):
       line = ["type": "run", "run": .string(run.text), "state": .string(state.rawValue)]
       if let failure { line["error"] = failure.json }

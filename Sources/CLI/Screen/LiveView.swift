@@ -37,6 +37,9 @@ final class LiveView: Observer {
         block.current = nil
       case .message(_, let step, let text):
         block.keep(style.paint("  \(step.map { "\($0): " } ?? "")\(printable(text))", .dim))
+      case .phase(_, _, let text):
+        block.current?.progress = nil
+        block.current?.line = printable(text)
       case .output(_, _, let line):
         if isVerbose { block.keep(style.paint("  | ", .dim) + printable(line)) } else { block.current?.line = printable(line) }
       case .progress(_, _, let progress): block.current?.progress = progress
@@ -104,15 +107,22 @@ private struct LiveBlock {
 
   mutating func ended(_ step: String, _ state: StepState, _ failure: Failure?, summary: String, took: Duration?) {
     let action = waiting.first { $0.id == step }?.action ?? ""
-    let detail = failure.map { style.paint($0.description, .red) } ?? summary
-    keep("\(style.mark(of: state)) " + columns(step, action, time: took?.forPeople ?? "") + detail)
+    let head = columns(step, action, time: took?.forPeople ?? "")
+    let indent = style.markWidth + 1 + head.width
+    let width = (Terminal.size(.errors)?.columns ?? 80) - 1
+    // A detail that does not fit goes on below itself, or, where there is little room, below the step's name.
+    let isNarrow = width - indent < 24
+    let lines = wrapped(printable(failure?.description ?? summary), isNarrow ? width - 4 : width - indent)
+    let detail = lines.map { failure == nil ? $0 : style.paint($0, .red) }
+    let next = "\n" + String(repeating: " ", count: isNarrow ? 4 : indent)
+    keep("\(style.mark(of: state)) " + head.text + (isNarrow && !detail.isEmpty ? next : "") + detail.joined(separator: next))
     waiting.removeAll { $0.id == step }
     if current?.step == step { current = nil }
   }
 
-  private func columns(_ step: String, _ action: String, time: String) -> String {
-    let gap = String(repeating: " ", count: max(1, 12 - time.count))
-    return padded(step, nameWidth) + "  " + style.paint(padded(action, actionWidth), .dim) + "  " + time + gap
+  private func columns(_ step: String, _ action: String, time: String) -> (text: String, width: Int) {
+    let (name, verb, when) = (padded(step, nameWidth), padded(action, actionWidth), padded(time, 12))
+    return (name + "  " + style.paint(verb, .dim) + "  " + when, name.count + verb.count + when.count + 4)
   }
 
   /// Takes the old block off, writes what stays, draws the new block; one write, so that nothing flickers.

@@ -43,6 +43,7 @@ final class PlainView: Observer {
     case .retrying(_, let step, let failure, let after, let attempt):
       say("\(step): failed: \(failure); attempt \(attempt) in \(after.forPeople)")
     case .message(_, let step, let text): say((step.map { "\($0): " } ?? "") + text)
+    case .phase(_, let step, let text): say("\(step): \(text)")
     case .output(_, let step, let line): if isVerbose { say("\(step)| \(printable(line))") }
     case .progress(_, _, let progress): state.withLock { $0.progress = progress }
     case .runEnded(let run, let runState, _): say("run \(run): \(runState.rawValue)")

@@ -61,8 +61,8 @@ struct Style: Sendable {
   /// `error: what: why`, then `hint: next`, as the screen shows every failure.
   func failure(_ failure: Failure) -> String {
     let label = failure.exit == .interrupted ? paint("stopped:", .yellow) : paint("error:", .red)
-    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(failure.next)"
-    return "\(label) \(failure.what): \(failure.why)\(hint)\n"
+    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(printableLines(failure.next))"
+    return "\(label) \(printableLines("\(failure.what): \(failure.why)"))\(hint)\n"
   }
 
   func bar(_ fraction: Double, width: Int) -> String {
@@ -91,10 +91,33 @@ func printable(_ text: String) -> String {
   return String(out)
 }
 
+/// The same for a text of several lines.
+func printableLines(_ text: String) -> String {
+  text.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }.joined(separator: "\n")
+}
+
 /// The text cut to a width, with an ellipsis where something is lost.
 func fit(_ text: String, _ width: Int, ellipsis: String = "…") -> String {
   if text.count <= width { return text }
   return width <= ellipsis.count ? String(text.prefix(max(0, width))) : text.prefix(width - ellipsis.count) + ellipsis
+}
+
+/// The text in lines of at most a width, broken between words where that can be.
+func wrapped(_ text: String, _ width: Int) -> [String] {
+  var lines: [String] = []
+  for word in text.split(separator: " ") {
+    var word = Substring(word)
+    if let last = lines.last, last.count + 1 + word.count <= width {
+      lines[lines.count - 1] += " " + word
+      continue
+    }
+    while word.count > max(1, width) {
+      lines.append(String(word.prefix(max(1, width))))
+      word = word.dropFirst(max(1, width))
+    }
+    lines.append(String(word))
+  }
+  return lines
 }
 
 func padded(_ text: String, _ width: Int) -> String {

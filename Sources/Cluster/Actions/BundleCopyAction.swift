@@ -29,7 +29,7 @@ public struct BundleCopyAction: Action {
     if offsite.targets.isEmpty && !mayStayHere { throw Offsite.none }
     var failures: [Failure] = []
     for target in offsite.targets {
-      context.message("copy to \(target.url)")
+      context.phase("to \(target.url)")
       do throws(Failure) {
         _ = try offsite.copy(bundle, to: target, context.journal, Transfer(stop: context.stop, progress: context.progress))
       } catch {

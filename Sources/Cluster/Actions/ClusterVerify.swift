@@ -70,7 +70,7 @@ struct ClusterVerify: Action {
     AvailabilitySampler.end(context)
     var evidence: JSON = ["controlPlane": try ControlPlane.read(context.machine).json]
     var words = "all is well" + (version.map { " at \($0)" } ?? "")
-    if let availability = Availability.read(context.state, context.run) {
+    if let availability = Availability.read(context.state, context.parent ?? context.run) {
       evidence["availability"] = availability.json
       words += "; \(availability.words)"
     }

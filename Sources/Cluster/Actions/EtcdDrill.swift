@@ -26,7 +26,7 @@ public struct EtcdDrill: Action {
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
     let data = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop).run {
-      context.message($0)
+      context.phase($0)
     } planned: { (plan) throws(Failure) in
       try context.artifact("staged", plan.staged, .planned, detail: plan.json)
     }

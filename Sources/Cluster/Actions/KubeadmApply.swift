@@ -28,8 +28,10 @@ struct KubeadmApply: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
+    _ = try GuardedBundle.require(context)
     try AvailabilitySampler.start(context)
     try refuseAnother(context)
+    try waitForServer(context)
     try failpoint("kubeadm-apply/command.before")
     var end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
     var isSlow = false
@@ -99,7 +101,8 @@ struct KubeadmApply: Action {
 
   private func notThere(_ words: [String], _ said: String, _ context: StepContext) -> Failure {
     let last = context.output().split(whereSeparator: \.isNewline).last { line in
-      line.contains("FATAL") || line.contains("ERROR") || line.contains("error") || line.contains("Errors faced")
+      !line.contains("To see the stack trace")
+        && (line.contains("FATAL") || line.contains("ERROR") || line.contains("error") || line.contains("Errors faced"))
     }
     let quote = last.map { " (\($0.trimmed.prefix(300)))" } ?? ""
     return Failure(
@@ -108,6 +111,15 @@ struct KubeadmApply: Action {
   }
 
   // MARK: - Before and between
+
+  /// After a crash in the middle the API server may be starting; kubeadm would give up at once.
+  private func waitForServer(_ context: StepContext) throws(Failure) {
+    let isReady = try context.wait(Self.settlingTime) { () throws(Failure) in try ThisNode.api(context.machine).health().isOK }
+    if isReady { return }
+    throw Failure(
+      what: "cannot start kubeadm", why: "the API server was not ready for \(Self.settlingTime.forPeople)",
+      next: "look at its container: crictl ps -a --name kube-apiserver")
+  }
 
   /// Somebody else's kubeadm would work on the same files.
   private func refuseAnother(_ context: StepContext) throws(Failure) {

@@ -23,16 +23,24 @@ struct NodePreflight: Action {
     mayStayHere = inputs.isTrue("no-offsite")
   }
 
-  /// It changes nothing; looking is its proof.
-  func perform(_ context: StepContext) throws(Failure) {}
-
-  func verify(_ context: StepContext) throws(Failure) -> JSON {
+  func perform(_ context: StepContext) throws(Failure) {
     let report = try runPreflight(
       context.machine, context.settings, context.state, version: version, ignoring: ignored, mayStayHere: mayStayHere)
     for check in report.warnings { context.message("warning: \(check.name): \(check.evidence)") }
     if let refusal = report.refusal { throw refusal }
-    return [
+    let evidence: JSON = [
       "checks": report.json, "ignored": JSON(report.checks.filter(\.isIgnored).map(\.name)), "summary": .string(report.summary),
     ]
+    try Files.makeDirectory(Files.directory(of: file(context)), mode: 0o700)
+    try Files.replace(file(context), with: Array((evidence.text(pretty: true) + "\n").utf8))
   }
+
+  func verify(_ context: StepContext) throws(Failure) -> JSON {
+    guard let text = try Files.textIfPresent(file(context)) else {
+      throw Failure(what: "the preflight left no record", why: "\(file(context)) is missing", next: "run `kguard resume`")
+    }
+    return try JSON(parsing: text)
+  }
+
+  private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/preflight.json" }
 }

@@ -23,11 +23,16 @@ struct EtcdImage {
     for name in try Files.list(cache) where name.hasPrefix(prefix) { try unmount(ctr, cache + "/" + name) }
     let mount = cache + "/" + prefix + hex(machine.random(4))
     try Files.makeDirectory(mount, mode: 0o700)
-    let mounted = try run([ctr, "-n", "k8s.io", "images", "mount", image, mount])
-    guard mounted.end.isSuccess else {
+    var refusals: [String] = []
+    for name in Self.names(of: image) {
+      let mounted = try run([ctr, "-n", "k8s.io", "images", "mount", name, mount])
+      if mounted.end.isSuccess { break }
+      refusals.append(mounted.lastWords)
+    }
+    guard refusals.count < Self.names(of: image).count else {
       try? unmount(ctr, mount)
       throw Failure(
-        what: "cannot look into the image \(image)", why: mounted.lastWords,
+        what: "cannot look into the image \(image)", why: refusals.joined(separator: "; "),
         next: "check that containerd runs and holds it: ctr -n k8s.io images ls")
     }
     do throws(Failure) {
@@ -38,6 +43,15 @@ struct EtcdImage {
       try? unmount(ctr, mount)
       throw error
     }
+  }
+
+  /// containerd knows an image by its tag and by its digest, and not by both at once as a manifest may write it.
+  static func names(of image: String) -> [String] {
+    guard let at = image.firstIndex(of: "@") else { return [image] }
+    let tagged = String(image[..<at])
+    let slash = tagged.lastIndex(of: "/") ?? tagged.startIndex
+    guard let colon = tagged[slash...].lastIndex(of: ":") else { return [image] }
+    return [String(tagged[..<colon] + image[at...]), tagged]
   }
 
   private func copy(_ kinds: [EtcdTool.Kind], from mount: String) throws(Failure) -> [(kind: EtcdTool.Kind, path: String)] {

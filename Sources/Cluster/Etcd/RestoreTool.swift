@@ -58,6 +58,7 @@ extension EtcdTool {
 
     let size = try Files.info(snapshot)?.size ?? 0
     let process = try OwnProcess.start(argv, directory: plan.parent, log: plan.log)
+    try failpoint("etcd-drill.restoring")
     let (end, wasCut) = process.finish(within: EtcdClient.timeLimit(forSize: size), stop: stop)
     if wasCut, stop?.isNow == true {
       throw Failure(.interrupted, what: what, why: "it was stopped", next: "run `kguard resume` to go on")

@@ -38,7 +38,7 @@ extension EtcdClient {
     try requireSpace(for: status.dbSize, at: path)
 
     try failpoint("etcd-snapshot.begin")
-    var incoming = try IncomingSnapshot(path)
+    let incoming = try IncomingSnapshot(path)
     do throws(Failure) {
       try channel.stream(
         "Maintenance/Snapshot", ProtobufWriter(), timeout: Self.timeLimit(forSize: status.dbSize), stall: .seconds(60)
@@ -70,80 +70,4 @@ extension EtcdClient {
       why: "the disk is too full: the database has \(sizeForPeople(size)), and \(sizeForPeople(free)) are free",
       next: "free space on that filesystem, or move the state directory (--state)")
   }
-}
-
-/// A snapshot on its way into a file. The last 32 bytes that have come are held back: at the end they are etcd's sha256 of all before.
-private struct IncomingSnapshot: ~Copyable {
-  private var file: DurableFile
-  private var hasher = SHA256Hasher()
-  private var buffer: [UInt8] = []
-  private(set) var received: Int64 = 0
-  /// As the first message announced it; 0 before.
-  private(set) var total: Int64 = 0
-
-  private static let capacity = 1 << 20
-  private static let trailer = 32
-
-  init(_ path: String) throws(Failure) {
-    file = try DurableFile(path)
-    buffer.reserveCapacity(Self.capacity + (64 << 10))
-  }
-
-  mutating func take(_ message: UnsafeRawBufferPointer) throws(Failure) {
-    var remaining: UInt64 = 0
-    var blob = UnsafeRawBufferPointer(start: nil, count: 0)
-    try decode(message) { (field, value) in
-      switch field {
-      case 2: remaining = value.number
-      case 3: blob = value.raw
-      default: break
-      }
-    }
-    buffer.append(contentsOf: blob)
-    received += Int64(blob.count)
-    let (announced, overflow) = Int64(clamping: remaining).addingReportingOverflow(received)
-    total = overflow ? .max : announced
-    if buffer.count >= Self.capacity { try flush() }
-  }
-
-  private mutating func flush() throws(Failure) {
-    let ready = buffer.count - Self.trailer
-    try write(ready)
-    buffer.removeFirst(ready)
-  }
-
-  private mutating func write(_ count: Int) throws(Failure) {
-    try buffer.withBytes { (raw) throws(Failure) in
-      let part = UnsafeRawBufferPointer(rebasing: raw.prefix(count))
-      hasher.update(part)
-      try file.write(part)
-    }
-  }
-
-  /// Nothing may be missing, and the checksum has to be right.
-  mutating func verify(_ endpoint: EtcdEndpoint) throws(Failure) {
-    if buffer.count > Self.trailer { try flush() }
-    let what = "cannot take a snapshot of etcd at \(endpoint.name)"
-    guard received % 512 == Int64(Self.trailer), buffer.count == Self.trailer, received > Int64(Self.trailer) else {
-      throw Failure(
-        .verification, what: what, why: "it is \(received) bytes long, which no whole database with its checksum is",
-        next: "check etcd's log, then try again", isTransient: true)
-    }
-    let expected = hasher.fork().finish()
-    guard expected.bytes == buffer else {
-      throw Failure(
-        .verification, what: what, why: "etcd's checksum at the end is \(hex(buffer)), but the bytes that came give \(expected)",
-        next: "try again; if it stays so, look for a faulty network card or memory", isTransient: true)
-    }
-    try write(Self.trailer)
-  }
-
-  consuming func commit() throws(Failure) -> (Int64, Digest) {
-    let size = file.size
-    let digest = hasher.fork().finish()
-    try file.commit()
-    return (size, digest)
-  }
-
-  consuming func abandon() { file.abandon() }
 }

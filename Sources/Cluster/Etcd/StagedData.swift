@@ -36,6 +36,12 @@ public struct StagedData: Sendable, Equatable {
     try Files.removeOwn(plan.marker)
   }
 
+  /// Gives the restored data its own name, which must be free, and forgets that it was staged.
+  public func take(to path: String) throws(Failure) {
+    try Files.move(plan.staged, to: path)
+    try Files.removeOwn(plan.marker)
+  }
+
   func write() throws(Failure) {
     let json: JSON = [
       "kguard": "staged", "state": .string(state.rawValue), "plan": plan.json, "snapshot": .string("\(snapshot)"), "maker": maker.json,

@@ -22,9 +22,12 @@ final class AvailabilitySampler: Sendable {
 
   static func file(_ state: StateDirectory, _ run: RunID) -> String { state.directory(of: run) + "/availability" }
 
+  /// A rollback goes on with the file of the run that it rolls back: it is one outage.
+  private static func file(_ context: StepContext) -> String { file(context.state, context.parent ?? context.run) }
+
   /// Starts sampling for a run, if this process does not do it already.
   static func start(_ context: StepContext) throws(Failure) {
-    let path = file(context.state, context.run)
+    let path = file(context)
     try Files.makeDirectory(Files.directory(of: path), mode: 0o700)
     let new = running.withLock { table -> AvailabilitySampler? in
       guard table[path] == nil else { return nil }
@@ -37,7 +40,7 @@ final class AvailabilitySampler: Sendable {
 
   /// Ends it; what was measured stays in the file.
   static func end(_ context: StepContext) {
-    let path = file(context.state, context.run)
+    let path = file(context)
     running.withLock { table in
       table[path]?.stop.ask(.now, reason: "the run is over")
       table[path] = nil

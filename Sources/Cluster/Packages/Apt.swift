@@ -42,6 +42,18 @@ struct Apt: PackageManager {
     }
   }
 
+  func repair() throws(Failure) {
+    guard PackageManagers.program("dpkg", machine) != nil else { return }
+    let audit = try machine.run(["dpkg", "--audit"], timeout: .seconds(120))
+    if audit.text.allSatisfy(\.isWhitespace) { return }
+    let result = try machine.run(["dpkg", "--configure", "-a", "--force-confold"], timeout: .seconds(300))
+    guard result.end.isSuccess else {
+      throw Failure(
+        what: "cannot finish an installation that was cut", why: "dpkg --configure -a: \(result.lastWords)",
+        next: "run `dpkg --configure -a`, then `kguard resume`")
+    }
+  }
+
   func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String]) {
     let argv = [
       "apt-get", "install", "-y", "-q", "--allow-change-held-packages", "--allow-downgrades", "-o", "Dpkg::Options::=--force-confold", "-o",

@@ -15,10 +15,8 @@ struct PackageChange {
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
     let manager = try manager(context)
-    guard try ThisNode.version(of: program, context.machine) == version else {
-      if manager is NoPackages && mayStay { return true }
-      return false
-    }
+    // A program that an interrupted installation has broken tells nothing.
+    guard (try? ThisNode.version(of: program, context.machine)) == version else { return manager is NoPackages && mayStay }
     for package in try present(manager) {
       guard let exact = try manager.installed(package), PackageManagers.release(exact) == version else { return false }
       // The hold is part of it: apt drops holds when it installs.
@@ -32,6 +30,7 @@ struct PackageChange {
   func perform(_ context: StepContext) throws(Failure) {
     let manager = try manager(context)
     if manager is NoPackages { throw try notHere(context) }
+    try manager.repair()
     let present = try present(manager)
     try remember(present, manager, context)
     var wanted: [(name: String, version: String)] = []
@@ -74,6 +73,7 @@ struct PackageChange {
       guard let before = record.version(package), try manager.installed(package) != before else { continue }
       wanted.append((package, before))
     }
+    try manager.repair()
     if wanted.isEmpty {
       for package in packages where record.isHeld(package) {
         if try !manager.isHeld(package) { try manager.hold(package) }

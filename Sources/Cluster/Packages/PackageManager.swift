@@ -12,6 +12,8 @@ protocol PackageManager: Sendable {
   func available(_ package: String, _ version: KubernetesVersion) throws(Failure) -> String?
   /// Reads the lists of what is on offer anew.
   func refresh() throws(Failure)
+  /// Finishes what a power cut left half installed.
+  func repair() throws(Failure)
   /// The command that installs exactly these, older ones too.
   func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String])
   /// Held packages are not touched by an upgrade of the system.
@@ -51,6 +53,10 @@ enum PackageManagers {
     let afterEpoch = version.split(separator: ":").last.map { String($0) } ?? ""
     return KubernetesVersion(afterEpoch.prefix { $0 != "-" && $0 != "~" })
   }
+}
+
+extension PackageManager {
+  func repair() throws(Failure) {}
 }
 
 /// Nobody: programs come by other ways.

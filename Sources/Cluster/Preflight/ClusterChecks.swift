@@ -98,7 +98,9 @@ enum ClusterChecks {
     Check("disruption-budgets") { () throws(Failure) in
       let api = try scene.api
       if try api.nodes().count <= 1 { return .pass("a sole node is not drained") }
-      let tight = try api.items("/apis/policy/v1/poddisruptionbudgets").filter {
+      // Before 1.21 there is the beta only.
+      let group = try api.find("/apis/policy/v1") == nil ? "v1beta1" : "v1"
+      let tight = try api.items("/apis/policy/\(group)/poddisruptionbudgets").filter {
         ($0.at("status", "disruptionsAllowed")?.int ?? 0) < 1 && ($0.at("status", "expectedPods")?.int ?? 0) > 0
       }
       let names = tight.compactMap { budget in

@@ -66,4 +66,27 @@ import Testing
     let failure = #expect(throws: Failure.self) { try open("s3://bundles", port: server.port, key, secret).probe() }
     #expect(failure?.isTransient == false && failure?.next.contains("s3:PutObject") == true, "\(String(describing: failure))")
   }
+
+  @Test func `a file is sealed while it is sent, and opened while it is read back`() throws {
+    let server = try rclone()
+    let store = try open("s3://bundles/sealed", port: server.port, "guard", "secret/key+1")
+    let file = try directory.noise("snapshot.db", 17 << 20)
+    let identity = try AgeIdentity.generate()
+    let seal = UploadSource.made(atMost: 18 << 20) { (sink) throws(Failure) in
+      let sealer = try Sealer(recipients: [identity.recipient], sink: sink)
+      for start in stride(from: 0, to: file.bytes.count, by: 1 << 20) {
+        try Array(file.bytes[start..<start + (1 << 20)]).withBytes { (raw) throws(Failure) in try sealer.write(raw) }
+      }
+      _ = try sealer.finish()
+    }
+    let sent = try store.ensure("b/snapshot.db.zst.age", seal)
+    var opener: Opener?
+    _ = try store.readBack("b/snapshot.db.zst.age", expecting: sent.receipt) { () throws(Failure) in
+      let fresh = try Opener(identities: [identity]) { (_) throws(Failure) in }
+      opener = fresh
+      return { (bytes) throws(Failure) in try fresh.write(bytes) }
+    }
+    let opened = try opener?.finish()
+    #expect(opened?.plainSHA256 == file.sha256 && opened?.sealedSHA256 == sent.receipt.sha256)
+  }
 }

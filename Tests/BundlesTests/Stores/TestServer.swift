@@ -1,9 +1,10 @@
 import Glibc
 import Host
 import Model
+import Synchronization
 import Testing
 
-/// A program that serves on loopback for one test; stopped by its pid when the last reference goes.
+/// A program that serves on loopback for one test; stopped by its pid.
 final class TestServer: Sendable {
   let pid: Int32
   let port: Int
@@ -23,7 +24,7 @@ final class TestServer: Sendable {
     var byte: UInt8 = 0
     while read(output[0], &byte, 1) == 1, byte != 10 { line.append(byte) }
     let hello = try JSON(parsing: line)
-    return TestServer(pid: pid, port: Int(try #require(hello["port"]?.int)), hello: hello, log: log, input: input)
+    return directory.keep(TestServer(pid: pid, port: Int(try #require(hello["port"]?.int)), hello: hello, log: log, input: input))
   }
 
   /// Starts a program that is told its port, and waits until it answers there.
@@ -38,7 +39,7 @@ final class TestServer: Sendable {
       try #require(monotonicNow() < end && ProcessIdentity.of(pid) != nil, "\(argv[0]) does not serve: \(said)")
       poll(nil, 0, 20)
     }
-    return server
+    return directory.keep(server)
   }
 
   private static func spawn(
@@ -85,17 +86,19 @@ final class TestServer: Sendable {
     _ = Spawn.wait(pid)
   }
 
-  /// A port of loopback that was free a moment ago.
+  /// Below the range that the kernel gives to connections, and no port twice, so that no other test can take it meanwhile.
+  private static let nextPort = Mutex(10_240 + Int(getpid()) * 61 % 20_000)
+
+  /// A port of loopback that nobody listens on.
   static func freePort() throws -> Int {
-    try withLoopback(0) { descriptor, address, size in
-      try #require(bind(descriptor, address, size) == 0)
-      var bound = sockaddr_in()
-      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-      withUnsafeMutablePointer(to: &bound) { pointer in
-        _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    for _ in 0..<500 {
+      let port = nextPort.withLock { next in
+        next = next >= 32_000 ? 10_240 : next + 1
+        return next
       }
-      return Int(UInt16(bigEndian: bound.sin_port))
+      if try withLoopback(port, { descriptor, address, size in bind(descriptor, address, size) == 0 }) { return port }
     }
+    throw Failure(what: "cannot find a free port", why: "500 are taken", next: "look for servers that were left behind")
   }
 
   private static func canConnect(_ port: Int) -> Bool {
@@ -118,13 +121,23 @@ final class TestServer: Sendable {
 /// A directory of a test's own, removed with it.
 final class StoreTestDirectory: Sendable {
   let path: String
+  private let servers = Mutex<[TestServer]>([])
+
+  /// A server lives as long as the directory that it works in.
+  fileprivate func keep(_ server: TestServer) -> TestServer {
+    servers.withLock { $0.append(server) }
+    return server
+  }
 
   init() {
     var template = Array("/tmp/kguard-stores-XXXXXX".utf8CString)
     path = String(cString: mkdtemp(&template))
   }
 
-  deinit { _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path])) }
+  deinit {
+    servers.withLock { $0 = [] }
+    _ = try? runCaptured("/bin/rm", Command(["rm", "-rf", path]))
+  }
 
   func make(_ name: String) throws -> String {
     try Files.makeDirectory(path + "/" + name)
@@ -136,21 +149,11 @@ final class StoreTestDirectory: Sendable {
     return path + "/" + name
   }
 
-  /// A file that does not compress, the same for the same seed.
-  func noise(_ name: String, _ size: Int, seed: UInt64 = 1) throws -> (path: String, bytes: [UInt8], sha256: Digest) {
-    let bytes = noiseBytes(size, seed: seed)
+  /// A file that does not compress.
+  func noise(_ name: String, _ size: Int) throws -> (path: String, bytes: [UInt8], sha256: Digest) {
+    let bytes = randomBytes(size)
     try Files.replace(path + "/" + name, with: bytes)
     return (path + "/" + name, bytes, sha256(bytes))
-  }
-}
-
-func noiseBytes(_ size: Int, seed: UInt64) -> [UInt8] {
-  var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
-  return (0..<size).map { _ in
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return UInt8(truncatingIfNeeded: state >> 32)
   }
 }
 

@@ -16,10 +16,11 @@ struct EtcdRelease: Sendable, CustomTestStringConvertible {
 
   static let system = EtcdRelease(version: "3.4", directory: "/usr/bin")
 
-  /// 3.4 from Debian, and 3.5 from the directory that KGUARD_ETCD35 names.
+  /// 3.4 from Debian, and 3.5 from the directory that KGUARD_ETCD35 names, or /opt/etcd-3.5.
   static let all: [EtcdRelease] = {
-    guard let directory = environment("KGUARD_ETCD35"), access(directory + "/etcd", X_OK) == 0 else {
-      print("etcd 3.5 is not tested: KGUARD_ETCD35 names no directory with its programs")
+    let directory = environment("KGUARD_ETCD35") ?? "/opt/etcd-3.5"
+    guard access(directory + "/etcd", X_OK) == 0 else {
+      print("etcd 3.5 is not tested: there is no \(directory)/etcd; KGUARD_ETCD35 names its directory")
       return [system]
     }
     return [system, EtcdRelease(version: "3.5", directory: directory)]

@@ -19,7 +19,7 @@ enum S3Settings {
     }
     let configured = try shared.config("region")
     let region = options["region"] ?? shared.environment("AWS_REGION") ?? shared.environment("AWS_DEFAULT_REGION") ?? configured
-    guard region?.utf8.allSatisfy({ $0 == 0x2d || $0 == 0x5f || (0x30...0x7a).contains($0) }) ?? true else {
+    guard region.map(isRegionName) ?? true else {
       throw options.problem("region", "it is not the name of a region", "correct it")
     }
     let prefix = url.path.split(separator: "/").joined(separator: "/")

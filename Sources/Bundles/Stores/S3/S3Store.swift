@@ -58,7 +58,7 @@ final class S3Store: Store {
     let answer = try exchangeOnce(client, call, into: sink)
     guard [301, 307, 400, 403].contains(answer.status) else { return answer }
     let meant = answer["x-amz-bucket-region"] ?? S3Error(answer)?.region
-    guard let meant, !meant.isEmpty, meant.utf8.allSatisfy({ $0 == 0x2d || (0x30...0x7a).contains($0) }), meant != currentRegion()
+    guard let meant, isRegionName(meant), meant != currentRegion()
     else { return answer }
     region.withLock { $0 = meant }
     return try exchangeOnce(client, call, into: sink)
@@ -184,4 +184,12 @@ final class S3Store: Store {
     let call = Call(method: "DELETE", name: name, what: "cannot delete \(name) in \(url)")
     _ = try perform(try HTTPClient(), call, nil, also: [404])
   }
+}
+
+/// A region becomes part of a host's name, so it may hold nothing that would make it another.
+func isRegionName(_ text: String) -> Bool {
+  !text.isEmpty && text.utf8.count <= 64
+    && text.utf8.allSatisfy {
+      (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || $0 == 0x2d || $0 == 0x5f
+    }
 }

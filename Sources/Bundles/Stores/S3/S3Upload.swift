@@ -93,7 +93,7 @@ struct S3Multipart {
           }
         }
       }
-      var filler = BlockFiller(queue)
+      let filler = BlockFiller(queue)
       made = try source.run { (bytes) throws(Failure) in
         try transfer.check(what)
         try filler.write(bytes)

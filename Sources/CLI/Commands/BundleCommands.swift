@@ -1,0 +1,310 @@
+internal import Bundles
+internal import Cluster
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+internal import Playbooks
+
+/// `kguard bundle …`: find, check and move bundles. Looking into them is in `BundleContentCommands`.
+enum BundleCommands {
+  static let from = OptionSpec("--from", value: "URL", "an off-site store (default: the first of the configuration)")
+  static let identity = OptionSpec("--identity", value: "FILE", "the file with the secret key")
+  static let to = OptionSpec("--to", value: "DIR", "where to put it")
+  static let which = ArgumentSpec("BUNDLE", "a bundle, or the end of its id (default: the newest), or a path", isOptional: true)
+
+  static let spec = CommandSpec(
+    name: "bundle", summary: "find, check, copy, restore and look into bundles",
+    examples: [.init("kguard bundle list", "those of this node"), .init("kguard bundle verify", "the newest bundle")],
+    subcommands: [
+      CommandSpec(
+        name: "list", summary: "list the bundles, newest first", options: [from, identity],
+        examples: [
+          .init("kguard bundle list", "those of this node's catalogue"),
+          .init("kguard bundle list --from s3://bucket/prefix", "those that a store holds"),
+        ],
+        run: { (invocation) throws(Failure) in
+          let session = try Session(invocation)
+          return invocation.has(from) ? try listOffsite(session) : try list(session)
+        }),
+      CommandSpec(
+        name: "show", summary: "show what a bundle holds and where its copies are", arguments: [which],
+        examples: [.init("kguard bundle show", "the newest bundle")],
+        run: { (invocation) throws(Failure) in try show(try Session(invocation)) }),
+      CommandSpec(
+        name: "verify", summary: "read all of a bundle, a snapshot or a stopped member's data, and say whether it is sound",
+        arguments: [which],
+        examples: [
+          .init("kguard bundle verify", "the newest bundle"), .init("kguard bundle verify /backup/snapshot.db", "any snapshot of etcd"),
+        ],
+        run: { (invocation) throws(Failure) in try verify(try Session(invocation)) }),
+      CommandSpec(
+        name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [which],
+        examples: [.init("kguard bundle copy", "the newest bundle, to every target of the configuration")],
+        run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
+      CommandSpec(
+        name: "pull", summary: "bring a bundle back from off-site; needs only the URL and the key",
+        arguments: [ArgumentSpec("BUNDLE", "the bundle's id (default: the newest of the store)", isOptional: true)],
+        options: [from, identity, to],
+        examples: [
+          .init("kguard bundle pull --from s3://bucket/p --identity key.txt", "the newest one, on a new machine")
+        ],
+        run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
+      CommandSpec(
+        name: "prune", summary: "remove the bundles that the retention no longer keeps", options: [.dryRun],
+        examples: [.init("kguard bundle prune --dry-run", "see what would go")],
+        run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
+      BundleContentCommands.objects, BundleContentCommands.cat, BundleContentCommands.diff, BundleContentCommands.restore,
+    ])
+
+  private static func list(_ session: Session) throws(Failure) -> ExitStatus {
+    let journal = try session.readJournal()
+    let bundles = try journal?.bundles() ?? []
+    var rows: [[String]] = []
+    for bundle in bundles {
+      let manifest = bundle.manifest
+      let copies = try journal?.copies(of: bundle.id) ?? []
+      let targets = Set(copies.filter { $0.file == BundleDirectory.manifestName && $0.verified != nil && $0.removed == nil }.map(\.target))
+      if session.isJSON {
+        session.print(json(bundle, copies).text() + "\n")
+        continue
+      }
+      if bundle.removed != nil && targets.isEmpty { continue }
+      rows.append([
+        bundle.id, localTime(bundle.created, "%Y-%m-%d %H:%M:%S %Z"), sizeForPeople(manifest.at("snapshot", "fileSize")?.int ?? 0),
+        String(manifest.at("snapshot", "revision")?.int ?? 0), String(manifest.at("snapshot", "liveKeys")?.int ?? 0),
+        bundle.drilled.map { localTime($0, "%Y-%m-%d") } ?? "no", bundle.removed == nil ? "yes" : "no", String(targets.count),
+      ])
+    }
+    if session.isJSON { return .done }
+    if rows.isEmpty {
+      session.say("No bundle yet; `kguard backup` takes one.\n")
+    } else {
+      session.print(table([["BUNDLE", "VERIFIED", "SIZE", "REVISION", "KEYS", "DRILLED", "HERE", "COPIES"]] + rows))
+    }
+    return .done
+  }
+
+  private static func json(_ bundle: BundleRecord, _ copies: [CopyRecord]) -> JSON {
+    [
+      "bundle": .string(bundle.id), "run": JSON(bundle.run?.text), "created": .string(bundle.created.description),
+      "verified": JSON(bundle.verified?.description), "drilled": JSON(bundle.drilled?.description),
+      "removed": JSON(bundle.removed?.description), "directory": .string(bundle.directory), "manifest": bundle.manifest,
+      "copies": .array(
+        copies.map {
+          [
+            "target": .string($0.target), "file": .string($0.file), "sent": .string($0.sent.description),
+            "verified": JSON($0.verified?.description), "removed": JSON($0.removed?.description),
+          ]
+        }),
+    ]
+  }
+
+  private static func listOffsite(_ session: Session) throws(Failure) -> ExitStatus {
+    let store = try session.offsiteStore()
+    let found = try BundlePull.list(store)
+    for (id, object) in found.reversed() {
+      if session.isJSON {
+        let line: JSON = ["bundle": .string(id), "store": .string(store.url), "modified": JSON(object.modified?.description)]
+        session.print(line.text() + "\n")
+      } else {
+        session.print("\(id)  \(object.modified.map { localTime($0) } ?? "")\n")
+      }
+    }
+    if found.isEmpty { session.say("No bundle in \(store.url).\n") }
+    return .done
+  }
+
+  private static func show(_ session: Session) throws(Failure) -> ExitStatus {
+    let bundle = try session.findBundle(session.invocation.arguments[which.name])
+    let copies = try session.readJournal()?.copies(of: bundle.id) ?? []
+    if session.isJSON {
+      session.printJSON(json(bundle, copies))
+      return .done
+    }
+    let manifest = bundle.manifest
+    let members = manifest.at("etcd", "members")?.array?.compactMap { $0["name"]?.string } ?? []
+    session.print(
+      table([
+        ["Bundle", bundle.id], ["Taken by", bundle.run.map { "run \($0)" } ?? "another machine"], ["In", bundle.directory],
+        ["etcd", "\(manifest.at("etcd", "version")?.string ?? "?"), members: \(members.joined(separator: ", "))"],
+        ["Revision", String(manifest.at("snapshot", "revision")?.int ?? 0)],
+        ["Keys", String(manifest.at("snapshot", "liveKeys")?.int ?? 0)],
+        ["Verified", bundle.verified.map { localTime($0) } ?? "no"], ["Drilled", bundle.drilled.map { localTime($0) } ?? "no"],
+      ]))
+    session.print(
+      "\nFiles\n"
+        + table(
+          (manifest["files"]?.array ?? []).map {
+            ["  \($0["name"]?.string ?? "")", sizeForPeople($0["size"]?.int ?? 0), $0["sha256"]?.string ?? ""]
+          }))
+    if !copies.isEmpty {
+      session.print(
+        "\nCopies\n"
+          + table(
+            copies.map {
+              [
+                "  \($0.target)", $0.file,
+                $0.removed != nil ? "removed" : $0.verified.map { "read back \(localTime($0))" } ?? "not read back",
+              ]
+            }))
+    }
+    let objects = manifest.at("snapshot", "objects")?.object?.pairs ?? []
+    session.print("\nObjects\n" + table(objects.map { ["  \($0.key)", String($0.value.int ?? 0)] }))
+    return .done
+  }
+
+  private static func verify(_ session: Session) throws(Failure) -> ExitStatus {
+    let line = ProgressLine("verifying")
+    defer { line.clear() }
+    let report: SnapshotReport
+    let name: String
+    switch try session.source(session.invocation.arguments[which.name]) {
+    case .bundle(let directory):
+      report = try VerifiedBundle.verify(directory) { line.update($0) }.report
+      name = "bundle \(directory.id)"
+    case .snapshot(let path):
+      let file = try SnapshotReader.database(path)
+      report = try verifySnapshot(file) { line.update(Progress(done: $0, total: $1)) }.report
+      name = file
+    }
+    line.clear()
+    if session.isJSON {
+      session.printJSON(report.json)
+    } else {
+      session.print(report.table + "\n")
+      let trailer = report.trailer == .valid ? "its checksum is right" : "it carries no checksum of its own (a stopped member's data)"
+      session.say("\(name) is sound: every page and record was read, \(trailer); \(report.liveKeys) live keys.\n")
+    }
+    return .done
+  }
+
+  private static func copy(_ session: Session) throws(Failure) -> ExitStatus {
+    let bundle = try session.findBundle(session.invocation.arguments[which.name])
+    let configuration = try session.configuration()
+    let offsite = try Offsite(configuration, session.machine, session.state)
+    guard !offsite.targets.isEmpty else { throw Offsite.none }
+    return try session.holdingNode { (journal, stop) throws(Failure) in
+      for target in offsite.targets {
+        let line = ProgressLine("sending to \(target.url)")
+        defer { line.clear() }
+        let proof = try offsite.copy(BundleDirectory(bundle.directory), to: target, journal, Transfer(stop: stop) { line.update($0) })
+        line.clear()
+        if session.isJSON { session.print(proof.text() + "\n") } else { session.print("\(bundle.id) is at \(target.url), read back\n") }
+      }
+      return .done
+    }
+  }
+
+  private static func pull(_ session: Session) throws(Failure) -> ExitStatus {
+    let invocation = session.invocation
+    let store = try session.offsiteStore()
+    var id = invocation.arguments["BUNDLE"]
+    if id == nil { id = try BundlePull.list(store).last?.id }
+    guard let id else {
+      throw Failure(.usage, what: "there is no bundle in \(store.url)", why: "it holds no bundle.json", next: "check the URL")
+    }
+    let named = try invocation.value(to).map { (path) throws(Failure) in try Files.absolute(path) }
+    let directory = BundleDirectory(named.map { $0 + "/" + id } ?? session.state.bundle(id))
+    let pull = BundlePull(from: store, identities: try session.identities())
+    let body = { (journal: RunJournal?, stop: StopSignal) throws(Failure) -> ExitStatus in
+      let line = ProgressLine("pulling \(id)")
+      defer { line.clear() }
+      let bundle = try pull.pull(id, into: directory, Transfer(stop: stop) { line.update($0) })
+      line.clear()
+      try journal?.bundleVerified(id, run: nil, directory: directory.path, manifest: bundle.manifest.json, at: session.machine.now())
+      if session.isJSON {
+        session.printJSON(["bundle": .string(id), "directory": .string(directory.path), "verified": true])
+      } else {
+        session.print("\(directory.path)\n")
+        session.say("The bundle \(id) is here, and sound: revision \(bundle.report.revision), \(bundle.report.liveKeys) keys.\n")
+        session.say("Next: `kguard drill \(id)` proves that it restores; `kguard bundle restore` restores it.\n")
+      }
+      return .done
+    }
+    // Beside the catalogue it is recorded there; elsewhere it is only a directory.
+    if named != nil { return try body(nil, StopSignal()) }
+    return try session.holdingNode { (journal, stop) throws(Failure) in try body(journal, stop) }
+  }
+
+  private static func prune(_ session: Session) throws(Failure) -> ExitStatus {
+    let configuration = try session.configuration()
+    if session.invocation.has(.dryRun) {
+      guard let journal = try session.readJournal() else { return .done }
+      show(try PrunePlan(journal, configuration, running: nil), session)
+      session.say("Nothing was removed.\n")
+      return .done
+    }
+    return try session.holdingNode { (journal, _) throws(Failure) in
+      let plan = try PrunePlan(journal, configuration, running: nil)
+      show(plan, session)
+      try plan.carryOut(journal, configuration, session.machine, session.state) { session.say($0 + "\n") }
+      return .done
+    }
+  }
+
+  private static func show(_ plan: PrunePlan, _ session: Session) {
+    if session.isJSON {
+      session.printJSON(["keep": JSON(plan.staying.map(\.id)), "remove": JSON(plan.going.map(\.id))])
+    } else {
+      session.print(table(plan.staying.map { ["keep", $0.id, $0.reason] } + plan.going.map { ["remove", $0.id, "no rule keeps it"] }))
+    }
+  }
+}
+
+/// What a person names: a bundle, or a file or directory of etcd's.
+enum BundleSource {
+  case bundle(BundleDirectory)
+  case snapshot(String)
+
+  var snapshot: String {
+    switch self {
+    case .bundle(let directory): directory.snapshot
+    case .snapshot(let path): path
+    }
+  }
+}
+
+extension Session {
+  func source(_ text: String?) throws(Failure) -> BundleSource {
+    guard let text, text.contains("/") || text.hasSuffix(".db") else { return .bundle(BundleDirectory(try findBundle(text).directory)) }
+    let path = try Files.absolute(text)
+    guard try Files.info(path) != nil else {
+      throw Failure(.usage, what: "cannot read \(path)", why: "there is no such file", next: "correct the path, or name a bundle")
+    }
+    let directory = BundleDirectory(path)
+    return try Files.exists(directory.manifest) ? .bundle(directory) : .snapshot(path)
+  }
+
+  /// The store of `--from`, else the first of the configuration.
+  func offsiteStore() throws(Failure) -> any Store {
+    let configuration = try configuration()
+    let url = invocation.value(BundleCommands.from)
+    guard let target = url == nil ? configuration.offsite.first : configuration.offsite.first(where: { $0.url == url }) else {
+      guard let url else { throw Offsite.none }
+      try Files.makeDirectory(state.path, mode: 0o700)
+      return try StoreFactory.open(StoreTarget(url), StoreContext(machine: machine, scratch: state.path + "/spool"))
+    }
+    return try Offsite(configuration, machine, state).open(target)
+  }
+
+  /// The keys of `--identity`, else of the configuration.
+  func identities() throws(Failure) -> [AgeIdentity] {
+    if let file = invocation.value(BundleCommands.identity) { return try IdentityFile.read(try Files.absolute(file)) }
+    guard case .age(_, let path?) = try configuration().encryption else { return [] }
+    return try IdentityFile.read(machine.locate(path))
+  }
+
+  /// For commands that change the catalogue without being a run: this process has the node while they last.
+  func holdingNode(_ body: (RunJournal, StopSignal) throws(Failure) -> ExitStatus) throws(Failure) -> ExitStatus {
+    let journal = try writeJournal()
+    let claim = try NodeClaim.take(state, journal, takeOver: false, at: machine.now())
+    let stop = StopSignal()
+    Signals.receive { number in
+      if number == Signals.interrupt || number == Signals.terminate { stop.ask(.now, reason: "Ctrl-C") }
+    }
+    let status = try body(journal, stop)
+    _ = consume claim
+    return status
+  }
+}

@@ -1,0 +1,30 @@
+internal import Host
+internal import Model
+
+/// The progress of a command that is no run: one line on a terminal, drawn again at most ten times a second; nothing elsewhere.
+final class ProgressLine {
+  private let what: String
+  private let isShown: Bool
+  private let start = monotonicNow()
+  private var last: Duration = .zero
+  private var isDrawn = false
+
+  init(_ what: String, isShown: Bool = Terminal.isTerminal(.errors)) {
+    self.what = what
+    self.isShown = isShown
+  }
+
+  func update(_ progress: Progress) {
+    let now = monotonicNow()
+    guard isShown, now - last >= .milliseconds(100) else { return }
+    last = now
+    let width = (Terminal.size(.errors)?.columns ?? 80) - 1
+    Terminal.write("\r\u{1b}[K" + fit("\(what): " + Words.progress(progress, since: start, now: now), width), to: .errors)
+    isDrawn = true
+  }
+
+  func clear() {
+    if isDrawn { Terminal.write("\r\u{1b}[K", to: .errors) }
+    isDrawn = false
+  }
+}

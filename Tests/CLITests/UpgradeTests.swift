@@ -1,0 +1,239 @@
+import Glibc
+import Host
+import Model
+import Testing
+
+/// The way up, on a sandbox: kubeadm and kubelet are stand-ins there, etcd is real.
+@Suite(.serialized) struct `Way up` {
+  @Test func `packages, control plane and kubelet go to the target, and holds stay`() throws {
+    let node = try UpgradeNode(["--packages", "apt"], steps: UpgradeNode.whole)
+    try node.sandbox(["objects", node.root])
+    let outcome = try node.upgrade()
+    #expect(outcome.exit == 0, "\(outcome.errors)")
+    for component in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
+      #expect(try node.image(of: component).hasSuffix(":v1.28.0"))
+    }
+    #expect(try node.get("/api/v1/nodes/sandbox-node").at("status", "nodeInfo", "kubeletVersion")?.string == "v1.28.0")
+    let held = try runCaptured(node.root + "/usr/bin/apt-mark", Command(["apt-mark", "showhold"]))
+    #expect(held.text == "kubeadm\nkubectl\nkubelet\n")
+    let verified = try node.evidence(of: "verify")
+    #expect((verified.at("availability", "samples")?.int ?? 0) > 3)
+    #expect((verified.at("availability", "outageMilliseconds")?.int ?? 0) > 0)
+    let kinds = Set((verified["differences"]?.array ?? []).compactMap { $0["kind"]?.string })
+    #expect(kinds.isSubset(of: ["version", "manifest", "image", "count"]), "\(verified["differences"]?.text() ?? "")")
+    // Once more: all is in effect, nothing is done again.
+    let applies = try node.applies()
+    #expect(try node.upgrade().exit == 0)
+    #expect(try node.applies() == applies)
+  }
+
+  @Test func `packages of a run that is rolled back are the old ones again, and held`() throws {
+    let node = try UpgradeNode(["--packages", "apt"])
+    try Files.makeDirectory(node.root + "/etc/kguard/playbooks")
+    try Files.replace(
+      node.root + "/etc/kguard/playbooks/back.yaml", with: Array("name: back\nsteps:\n  - {id: undo, action: run/undo}\n".utf8))
+    let file = node.root + ".packages.yaml"
+    try Files.replace(
+      file,
+      with: Array(
+        """
+        name: packages
+        rollback: back
+        steps:
+          - {id: kubeadm, action: packages/kubeadm, with: {version: v1.28.0}}
+          - {id: kubelet, action: packages/kubelet, with: {version: v1.28.0}}
+          - {id: fails, run: ["false"], on-failure: rollback}
+
+        """.utf8))
+    defer { unlink(file) }
+    let outcome = try node.kguard("playbook", "run", file)
+    #expect(outcome.exit == 4, "\(outcome.errors)")
+    #expect(outcome.errors.contains("kubelet 1.28.0-1.1 (held), kubectl 1.28.0-1.1 (held)"), "\(outcome.errors)")
+    for tool in ["kubeadm", "kubelet", "kubectl"] {
+      let version = try runCaptured(node.root + "/usr/bin/dpkg-query", Command(["dpkg-query", "-W", "-f=${Version}", tool]))
+      #expect(version.text == "1.27.4-1.1")
+    }
+    let held = try runCaptured(node.root + "/usr/bin/apt-mark", Command(["apt-mark", "showhold"]))
+    #expect(held.text == "kubeadm\nkubectl\nkubelet\n")
+  }
+
+  @Test func `kubeadm says SUCCESS over a controller-manager that crashes, and kguard does not`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["break", node.root, "kcm-image"])
+    let outcome = try node.upgrade()
+    #expect(outcome.exit == 5)
+    #expect(outcome.errors.contains("kube-controller-manager v1.28.0 exits again and again"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("kubeadm said SUCCESS"))
+  }
+
+  @Test func `a kubeadm that fails late leaves a cluster that is not taken for upgraded`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["break", node.root, "apply-late"])
+    let outcome = try node.upgrade()
+    #expect(outcome.exit == 5)
+    #expect(outcome.errors.contains("kubeadm ended with exit status 1"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("the cluster has been changed"))
+  }
+
+  @Test func `a missing image is found before anything is changed`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["break", node.root, "missing-image"])
+    let before = try node.manifests()
+    let outcome = try node.upgrade()
+    #expect(outcome.exit == 1, "\(outcome.errors)")
+    #expect(outcome.errors.contains("pull: failed"))
+    #expect(try node.manifests() == before)
+    #expect(try node.applies() == 0)
+  }
+
+  @Test func `kguard killed during apply, resume waits for the same kubeadm`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["break", node.root, "slow-apply", "--for", "4"])
+    let pid = try node.startUpgrade()
+    try node.wait("kubeadm to have moved the API server") { try node.image(of: "kube-apiserver").hasSuffix(":v1.28.0") }
+    kill(pid, SIGKILL)
+    _ = Spawn.wait(pid)
+    let running = try node.kubeadms()
+    #expect(running.count == 1)
+    let resumed = try node.kguard("resume")
+    #expect(resumed.exit == 0, "\(resumed.errors)")
+    #expect(resumed.errors.contains("waiting for"))
+    #expect(try node.applies() == 1)
+    #expect(try node.image(of: "kube-scheduler").hasSuffix(":v1.28.0"))
+    #expect((try node.evidence(of: "verify").at("availability", "samples")?.int ?? 0) > 3)
+  }
+
+  @Test func `kguard and kubeadm killed half way, resume carries it to the end`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["break", node.root, "slow-apply", "--for", "60"])
+    let pid = try node.startUpgrade()
+    try node.wait("kubeadm to have moved the API server") { try node.image(of: "kube-apiserver").hasSuffix(":v1.28.0") }
+    let kubeadm = try #require(try node.kubeadms().first)
+    kill(pid, SIGKILL)
+    _ = Spawn.wait(pid)
+    kubeadm.signal(SIGKILL)
+    try node.sandbox(["mend", node.root])
+    #expect(try node.image(of: "kube-controller-manager").hasSuffix(":v1.27.4"))
+    let resumed = try node.kguard("resume")
+    #expect(resumed.exit == 0, "\(resumed.errors)")
+    #expect(try node.applies() == 2)
+    #expect(try node.image(of: "kube-scheduler").hasSuffix(":v1.28.0"))
+  }
+
+  @Test func `a kubeadm that is killed half way is noticed, and what is old and what new is said`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["break", node.root, "apply-killed"])
+    let outcome = try node.upgrade()
+    #expect(outcome.exit == 5)
+    #expect(outcome.errors.contains("killed by signal 9"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("the manifest of kube-controller-manager has the image"))
+  }
+
+  @Test func `preflight refuses with every reason at once, and says what to do`() throws {
+    let node = try UpgradeNode()
+    let began = monotonicNow()
+    let good = try node.kguard("check", "v1.28.0", "--no-offsite")
+    #expect(good.exit == 0, "\(good.output)")
+    #expect(monotonicNow() - began < .seconds(10))
+    #expect(good.output.contains("pass  data-dir"))
+
+    func fails(_ arguments: String, _ words: String..., isWarning: Bool = false) throws {
+      let result = try runCaptured(
+        Bench.binary,
+        Command(["kguard"] + arguments.split(separator: " ").map(String.init) + ["--root", node.root, "--no-color", "--no-offsite"]))
+      #expect(result.end == .exited(isWarning ? 0 : 3), "\(result.text)")
+      for word in words { #expect(result.text.contains(word), "\(word): \(result.text)") }
+    }
+    try fails("check v1.30.0", "skips a minor version", "install kubeadm v1.30.0")
+    try fails("check v1.27.3", "kubeadm does not downgrade")
+
+    let manifests = node.root + "/etc/kubernetes/manifests"
+    let etcd = try Files.read(manifests + "/etcd.yaml")
+    try Files.replace(manifests + "/.hidden.yaml", with: etcd)
+    try Files.replace(manifests + "/notes.txt", with: Array("not a pod".utf8))
+    try fails("check v1.28.0", "holds notes.txt, which kubelet runs as well")
+    try fails("check v1.28.0 --ignore-check stray-files", "(ignored)", isWarning: true)
+    unlink(manifests + "/notes.txt")
+    unlink(manifests + "/.hidden.yaml")
+
+    // An expired certificate, made by openssl with the cluster's own authority.
+    let pki = node.root + "/etc/kubernetes/pki"
+    let old = try Files.read(pki + "/front-proxy-client.crt")
+    let made = try runCaptured(
+      "/bin/sh",
+      Command(
+        [
+          "sh", "-c",
+          "openssl req -new -key front-proxy-client.key -subj /CN=front-proxy-client -out /tmp/kguard-$$.csr && "
+            + "openssl x509 -req -in /tmp/kguard-$$.csr -CA front-proxy-ca.crt -CAkey front-proxy-ca.key -days -1 -set_serial 7 "
+            + "-out front-proxy-client.crt; rm -f /tmp/kguard-$$.csr",
+        ], directory: pki))
+    #expect(made.end.isSuccess, "\(made.errorText)")
+    try fails("check v1.28.0", "front-proxy-client.crt expired", "kubeadm certs renew all")
+    try Files.replace(pki + "/front-proxy-client.crt", with: old, mode: 0o644)
+
+    // Several at once, and the upgrade itself refuses before it touches anything.
+    try node.sandbox(["break", node.root, "node-notready"])
+    try fails("check v1.30.0", "kubelet does not run", "not ready: sandbox-node", "skips a minor version")
+    let whole = node.root + ".whole.yaml"
+    try Files.replace(
+      whole, with: Array("name: only\nsteps:\n  - id: preflight\n    action: node/preflight\n    with: {no-offsite: \"true\"}\n".utf8))
+    let run = try node.kguard("playbook", "run", whole)
+    unlink(whole)
+    #expect(run.exit == 3, "\(run.errors)")
+    #expect(run.errors.contains("kubelet does not run") && run.errors.contains("not ready: sandbox-node"))
+  }
+}
+
+/// A drain needs a second node: one that exists for the API server only, and says that it is ready.
+@Suite(.serialized) struct `Drain` {
+  static let steps = """
+    name: drain
+    steps:
+      - id: drain
+        action: node/drain
+        with: {patience: 3s}
+        on-failure: continue
+      - id: uncordon
+        action: node/uncordon
+
+    """
+
+  @Test func `a drain respects budgets, gives up in time, and is taken back`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["objects", node.root])
+    let file = node.root + ".drain.yaml"
+    try Files.replace(file, with: Array(Self.steps.utf8))
+    defer { unlink(file) }
+    let apply = try node.request(
+      "POST", "/api/v1/nodes",
+      """
+      {"metadata": {"name": "other"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+      """)
+    #expect(apply == 201)
+    _ = try node.request(
+      "POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
+      """
+      {"metadata": {"name": "other"}, "spec": {"holderIdentity": "other", "leaseDurationSeconds": 40, "renewTime": "2099-01-01T00:00:00.000000Z"}}
+      """)
+    _ = try node.request(
+      "POST", "/apis/policy/v1/namespaces/demo/poddisruptionbudgets",
+      """
+      {"metadata": {"name": "web"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}, "status": {"disruptionsAllowed": 0}}
+      """)
+    try node.wait("the pods of web") {
+      try node.get("/api/v1/namespaces/demo/pods")["items"]?.array?.count { $0.at("spec", "nodeName")?.string != nil } == 2
+    }
+    let stuck = try node.kguard("playbook", "run", file)
+    #expect(stuck.errors.contains("is not drained") && stuck.errors.contains("disruption budget"), "\(stuck.errors)")
+    #expect(stuck.errors.contains("sandbox-node takes pods again"))
+    #expect(try node.get("/api/v1/nodes/sandbox-node").at("spec", "unschedulable")?.bool != true)
+
+    #expect(try node.request("DELETE", "/apis/policy/v1/namespaces/demo/poddisruptionbudgets/web", "") == 200)
+    let drained = try node.kguard("playbook", "run", file)
+    #expect(drained.errors.contains("sandbox-node is cordoned and empty"), "\(drained.errors)")
+    #expect(try node.get("/api/v1/nodes/sandbox-node").at("spec", "unschedulable")?.bool != true)
+    let left = try node.get("/api/v1/namespaces/demo/pods")["items"]?.array ?? []
+    #expect(!left.contains { $0.at("spec", "nodeName")?.string == "sandbox-node" })
+  }
+}
