@@ -74,8 +74,9 @@ public final class Runner {
   }
 
   /// Rolls a run back, whatever state it is in, by the playbook that its own playbook names.
-  public func rollBack(_ id: RunID) throws(Failure) -> RunResult {
-    try rollBack(try record(id), isResume: false)
+  /// `inputs` of that playbook come before those that the run itself had.
+  public func rollBack(_ id: RunID, inputs: [String: String] = [:]) throws(Failure) -> RunResult {
+    try rollBack(try record(id), isResume: false, inputs: inputs)
   }
 
   // MARK: - The steps
@@ -153,7 +154,7 @@ public final class Runner {
 
   private func hasBegunRollback(_ id: RunID) -> Bool { (try? journal.rollback(of: id)) != nil }
 
-  private func rollBack(_ run: RunRecord, isResume: Bool) throws(Failure) -> RunResult {
+  private func rollBack(_ run: RunRecord, isResume: Bool, inputs: [String: String] = [:]) throws(Failure) -> RunResult {
     let playbook = try playbook(of: run)
     guard run.parent == nil, let name = playbook.rollback else {
       throw Failure(
@@ -163,7 +164,7 @@ public final class Runner {
     // A crash may have come between the end of the rollback and the end of the run that it rolls back.
     if run.state == .rollingBack, try hasEndedRollback(run.id) { return try endRollback(run) }
     if run.state != .rollingBack { try journal.record(run.id, .rollBack, at: machine.now()) }
-    let child = try rollbackRun(of: run, name)
+    let child = try rollbackRun(of: run, name, inputs)
     let result = try execute(child)
     switch result.state {
     case .succeeded:
@@ -204,11 +205,12 @@ public final class Runner {
   }
 
   /// The rollback that is under way, or a new one.
-  private func rollbackRun(of run: RunRecord, _ name: String) throws(Failure) -> RunID {
+  private func rollbackRun(of run: RunRecord, _ name: String, _ given: [String: String]) throws(Failure) -> RunID {
     if let earlier = try journal.rollback(of: run.id), !earlier.state.isFinal { return earlier.id }
     let rollback = try findPlaybook(name)
     let accepted = Set(rollback.inputs.map(\.name))
-    return try create(rollback, inputs: run.inputs.filter { accepted.contains($0.key) }, config: run.config, parent: run.id)
+    let inputs = run.inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
+    return try create(rollback, inputs: inputs, config: run.config, parent: run.id)
   }
 
   // MARK: - Finding things

@@ -10,6 +10,7 @@ enum RunCommands {
   static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one")
   static let set = OptionSpec("--set", value: "NAME=VALUE", "set an input of the playbook", isRepeated: true)
   static let undo = OptionSpec("--undo", "take the rollback of RUN back: what it moved aside is put in place again")
+  static let etcd = OptionSpec("--etcd", value: "MODE", "auto (only where something changed), always or never restore etcd")
   static let takeOver = OptionSpec("--take-over", "end a kguard that hangs, and go on in its place")
 
   static let upgrade = CommandSpec(
@@ -64,7 +65,7 @@ enum RunCommands {
   static let rollback = CommandSpec(
     name: "rollback", summary: "put the cluster back to where it was before a run",
     arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
-    options: [undo, takeOver, .dryRun],
+    options: [undo, etcd, takeOver, .dryRun],
     details: "Runs the playbook that the run's own playbook names under `rollback:`. It is recorded and resumed like any other run.",
     examples: [
       .init("kguard rollback", "roll the newest run back"), .init("kguard rollback --dry-run", "see the steps first"),
@@ -76,6 +77,9 @@ enum RunCommands {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
       let run = try session.findRun(invocation.arguments["RUN"], in: journal)
+      if let mode = invocation.value(etcd), Configuration.EtcdRestore(rawValue: mode) == nil {
+        throw Failure(.usage, what: "cannot understand `--etcd \(mode)`", why: "there is no such mode", next: "say auto, always or never")
+      }
       if invocation.has(undo) { return try session.undoRollback(of: run, journal) }
       guard run.state != .rolledBack else {
         throw Failure(
@@ -85,7 +89,10 @@ enum RunCommands {
       guard try session.confirm("Roll back run \(run.id) (\(run.playbook)), begun \(localTime(run.created))?") else {
         throw Failure(what: "nothing was rolled back", why: "the answer was no", next: "run `kguard rollback` again when you are sure")
       }
-      return try session.carryOut(journal, takeOver: invocation.has(takeOver)) { (runner) throws(Failure) in try runner.rollBack(run.id) }
+      let inputs = invocation.value(etcd).map { ["etcd": $0] } ?? [:]
+      return try session.carryOut(journal, takeOver: invocation.has(takeOver)) { (runner) throws(Failure) in
+        try runner.rollBack(run.id, inputs: inputs)
+      }
     })
 
   static func nothingToResume(_ session: Session) -> Failure {

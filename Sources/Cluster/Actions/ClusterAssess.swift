@@ -66,6 +66,7 @@ struct ClusterAssess: Action {
       restoresEtcd = false
     }
     let bundle = try target.bundle(context)
+    if restoresEtcd, let members = bundle?.etcd["members"]?.array, members.count > 1 { throw severalMembers(members.count, target) }
     if restoresEtcd && bundle == nil {
       guard assessment.verdict == .unknown && mode != .always else { throw noBundle(reasons, target) }
       // Neither a baseline nor a bundle: the run came not far enough to have changed anything that could be put back.
@@ -101,7 +102,17 @@ struct ClusterAssess: Action {
     throw Failure(
       .needsOperator, what: "cannot roll back without restoring etcd",
       why: "etcd was moved from \(before) to \(now), and an older one refuses its data",
-      next: "allow the restore: set `etcd: {restore: auto}`, then run `kguard rollback`")
+      next: "allow the restore: `kguard rollback \(target.run) --etcd auto`")
+  }
+
+  /// One member that is restored alone founds a cluster of its own, or none: all of them have to be, from the same file and at once.
+  private func severalMembers(_ count: Int, _ target: RollbackTarget) -> Failure {
+    Failure(
+      .needsOperator, what: "cannot restore etcd on this node alone",
+      why: "it has \(count) members, and all of them have to be restored together",
+      next:
+        "restore every member from the bundle \(target.run) with one new token, all API servers stopped; to put back only this node's files "
+        + "and versions, run `kguard rollback \(target.run) --etcd never`")
   }
 
   private func noBundle(_ reasons: [String], _ target: RollbackTarget) -> Failure {

@@ -46,6 +46,14 @@ import Testing
     for step in ["rescue", "stage", "stop", "swap", "files", "packages", "start", "verify"] { #expect(ended.state(step) == "skipped") }
     #expect(try node.configmaps() == ["cm1", "late"])
 
+    // Asked to, it restores all the same.
+    #expect(try node.kguard("rollback", ended.run, "--etcd", "sometimes", "--yes").exit == 2)
+    let always = try node.kguard("rollback", ended.run, "--etcd", "always", "--yes")
+    #expect(always.exit == 4, "\(always.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try node.kguard("rollback", "--undo", ended.run, "--yes").exit == 0)
+    #expect(try node.configmaps() == ["cm1", "late"])
+
     // kubeadm took its manifests back, and left the certificates that it had renewed.
     let changed = try node.run("put later\nprintf '\\n' >> etc/kubernetes/pki/apiserver-etcd-client.crt")
     #expect(changed.exit == 4, "\(changed.errors)")
