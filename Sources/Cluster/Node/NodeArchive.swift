@@ -17,8 +17,10 @@ public enum NodeArchive {
     "/usr/local/lib/systemd/system/kubelet.service.d",
     "/etc/crictl.yaml",
   ]
-  /// kubeadm's own copies, hundreds of megabytes.
-  static let leftOut = ["/etc/kubernetes/tmp"]
+  /// kubeadm's own copies, hundreds of megabytes; and what an earlier rollback moved aside.
+  private static func isLeftOut(_ path: String) -> Bool {
+    path == "/etc/kubernetes/tmp" || path.hasPrefix("/etc/kubernetes/kguard-")
+  }
 
   /// Writes the archive. `packages` goes into its manifest.
   static func write(_ machine: any Machine, to file: String, packages: JSON, extra: [String]) throws(Failure) -> Contents {
@@ -50,7 +52,7 @@ public enum NodeArchive {
 
   /// A path and all that is below it; nothing where there is nothing. Sockets and devices are passed over.
   private static func collect(_ machine: any Machine, _ path: String, _ entries: inout [Entry]) throws(Failure) {
-    if leftOut.contains(path) { return }
+    if isLeftOut(path) { return }
     guard let info = try machine.info(path, followLinks: false), let kind = Entry.kind(info.kind) else { return }
     var entry = Entry(path: path, kind: kind, mode: info.mode, owner: info.owner, group: info.group)
     entry.modified = info.modified.milliseconds / 1000
