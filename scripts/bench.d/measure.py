@@ -34,8 +34,8 @@ class Table:
 
 
 class Measured:
-    """One run of a program: seconds on the wall, and in MiB the peak of resident memory of it and its children. With `watch` also the
-    peak of their anonymous memory, added up and sampled: resident memory counts what a program has mapped of a file."""
+    """One run of a program: seconds on the wall, seconds of processors, and in MiB the peak of resident memory of it and its children.
+    With `watch` also the peak of their anonymous memory, added up and sampled: resident memory counts what is mapped of a file too."""
 
     def __init__(self, argv, cwd=None, environment=None, watch=False, expected=0):
         with tempfile.TemporaryFile() as errors:
@@ -53,6 +53,7 @@ class Measured:
             if sampler:
                 sampler.join()
             child.returncode = os.waitstatus_to_exitcode(status)
+            self.processors = usage.ru_utime + usage.ru_stime
             self.memory = usage.ru_maxrss / 1024
             if child.returncode != expected:
                 errors.seek(0)

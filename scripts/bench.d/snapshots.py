@@ -98,7 +98,7 @@ class Contest:
 
     def __init__(self, title, *contestants, goals):
         self.contestants, self.goals = contestants, goals
-        self.table = Table(title, "with", "median", "fastest", "ratio, paired", "anonymous", "load", "")
+        self.table = Table(title, "with", "median", "fastest", "ratio, paired", "CPU", "anonymous", "load", "")
 
     def run(self):
         rounds, loads = [], []
@@ -115,12 +115,13 @@ class Contest:
             seconds = [measured[n].seconds for measured in rounds[1:]]
             ratio = statistics.median(measured[0].seconds / measured[n].seconds for measured in rounds[1:])
             memory = max(measured[n].anonymous for measured in rounds)
+            processors = statistics.median(measured[n].processors for measured in rounds[1:])
             goal = self.goals.get(name)
             verdict, met = (f"kguard <= {goal} of it", ratio <= goal) if goal else (None, True)
             if n == 0:
                 verdict, met = f"anonymous < {MEMORY} MiB", own < MEMORY
             self.table.row(name, f"{statistics.median(seconds):.2f} s", f"{min(seconds):.2f} s", f"{ratio:.2f}" if n else "",
-                           f"{memory:.0f} MiB", f"{statistics.median(loads):.1f}", goal=verdict, met=met)
+                           f"{processors:.2f} s", f"{memory:.0f} MiB", f"{statistics.median(loads):.1f}", goal=verdict, met=met)
         return self.table
 
 
@@ -195,7 +196,7 @@ def seal(directory):
         site().forget(target)
         with sqlite3.connect(state + "/kguard.db") as journal:
             ((sent,),) = journal.execute("SELECT sent FROM copies WHERE file = 'snapshot.db' AND target = ?", (f"s3://bench/{target}",))
-        return Part(sent / 1000 - copied[n].began, copied[n].anonymous)
+        return Part(sent / 1000 - copied[n].began, copied[n])
 
     def by_hand(n):
         piped[n] = shell('zstd -q -3 -c "$FILE" | age -r "$RECIPIENT" | rclone rcat "bench:bench/$TARGET/snapshot.db.zst.age"', environment,
@@ -205,7 +206,7 @@ def seal(directory):
     def by_hand_and_read(n):
         again = shell('rclone cat "bench:bench/$TARGET/snapshot.db.zst.age" | sha256sum', environment, TARGET=f"hand-{n}")
         site().forget(f"hand-{n}")
-        return Part(piped[n].seconds + again.seconds, max(piped[n].anonymous, again.anonymous))
+        return Part(piped[n].seconds + again.seconds, piped[n], again)
 
     return Contest(
         sized("seal and upload to S3", file), ("kguard bundle copy, until it is sent", kguard),
@@ -214,10 +215,12 @@ def seal(directory):
 
 
 class Part:
-    """Some seconds of one run, or of two."""
+    """Some seconds of one run, or of several; the processors' are those of all."""
 
-    def __init__(self, seconds, anonymous):
-        self.seconds, self.anonymous = seconds, anonymous
+    def __init__(self, seconds, *runs):
+        self.seconds = seconds
+        self.processors = sum(whole.processors for whole in runs)
+        self.anonymous = max(whole.anonymous for whole in runs)
 
 
 def chain(directory):
