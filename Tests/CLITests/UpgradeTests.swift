@@ -232,8 +232,7 @@ import Testing
     #expect(try node.request("DELETE", "/apis/policy/v1/namespaces/demo/poddisruptionbudgets/web", "") == 200)
     let drained = try node.kguard("playbook", "run", file)
     #expect(drained.errors.contains("sandbox-node is cordoned and empty"), "\(drained.errors)")
+    // That it was empty the step has seen; uncordoned it takes pods again, and the deployment's new ones may land on it.
     #expect(try node.get("/api/v1/nodes/sandbox-node").at("spec", "unschedulable")?.bool != true)
-    let left = try node.get("/api/v1/namespaces/demo/pods")["items"]?.array ?? []
-    #expect(!left.contains { $0.at("spec", "nodeName")?.string == "sandbox-node" })
   }
 }
