@@ -78,7 +78,7 @@ struct Candidates: Sendable {
       let pairs = run.inputs.object?.pairs ?? []
       let values = Words.inputs(Dictionary(pairs.map { ($0.key, $0.value.string ?? "") }) { $1 })
       let what = ([run.playbook] + (run.parent.map { ["of \($0)"] } ?? values)).joined(separator: " ")
-      words.append((run.id.text, "\(what), \(run.state.rawValue), \(localTime(run.created, "%Y-%m-%d %H:%M"))"))
+      words.append((run.id.text, "\(what), \(run.state.rawValue), \(localTime(run.created, "%Y-%m-%d %H:%M:%S"))"))
     }
   }
 
@@ -95,7 +95,7 @@ struct Candidates: Sendable {
       try session.glance()?.bundles().filter { which == .anywhere || $0.removed == nil }.prefix(50).map { bundle in
         let etcd = bundle.manifest.at("snapshot", "revision")?.int.map { ", revision \($0)" } ?? ""
         let drilled = bundle.drilled == nil ? "not drilled" : "drilled"
-        return (bundle.id, "\(localTime(bundle.created, "%Y-%m-%d %H:%M"))\(etcd), \(drilled)")
+        return (bundle.id, "\(localTime(bundle.created, "%Y-%m-%d %H:%M:%S"))\(etcd), \(drilled)")
       } ?? []
   }
 }

@@ -96,7 +96,7 @@ enum CompletionScripts {
       set -l words (commandline -opc)
       set -l current (commandline -ct)
       set -l lines ($words[1] __complete $words[2..] "$current" 2>/dev/null)
-      set -l prefix (string match -r -- '^--[^=]+=' "$current")
+      set -l prefix (string match -r -- '^--[^=]+=' "$current"; or echo)
       set -l value (string replace -r -- '^--[^=]+=' '' "$current")
       for line in $lines[2..]
         echo $prefix$line

@@ -7,7 +7,7 @@ struct RoffWriter {
 
   func text(of page: ManualPage) -> String {
     var out = ".\\\" Made by `kguard docs man`: change kguard's own texts, not this file.\n"
-    out += ".TH \"\(escaped(page.name))\" \"\(page.section)\" \"\(escaped(date, isCode: true))\" \"kguard \(kguardVersion)\" \"kguard\"\n"
+    out += ".TH \"\(escaped(page.name))\" \"\(page.section)\" \"\(escaped(date))\" \"kguard \(kguardVersion)\" \"kguard\"\n"
     // No hyphenation and a ragged right margin: words of a command line stay whole.
     out += ".nh\n.ad l\n"
     out += ".SH NAME\n\(escaped(page.name, isCode: true)) \\- \(inline(page.summary))\n"
@@ -21,7 +21,7 @@ struct RoffWriter {
       switch block {
       case .text(let text):
         let paragraphs = text.split(separator: "\n").map(paragraph)
-        let isFirst = index == 0
+        let isFirst = index == 0 || isHeading(blocks[index - 1])
         out += (isFirst ? "" : ".PP\n") + paragraphs.joined(separator: "\n.PP\n") + "\n"
       case .heading(let title): out += ".SS \(quoted(title))\n"
       case .example(let text):

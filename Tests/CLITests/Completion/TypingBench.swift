@@ -83,24 +83,24 @@ final class TypingBench: Sendable {
     return try shell(["bash", "--norc", script, bench.path + "/kguard.bash", line] + words).split(separator: "\n").map(String.init)
   }
 
-  /// In a terminal: types the line and Tab, and tells what then stands on the line and what was listed.
-  func zsh(_ line: String) throws -> (line: String, screen: String) {
+  /// In a terminal: types the line and tabs, and tells what then stands on the line and what was listed.
+  func zsh(_ line: String, tabs: Int = 1) throws -> (line: String, screen: String) {
     let script = try bench.write(
       "type.zsh",
       #"""
       zmodload zsh/zpty
-      zpty -b typing zsh -f -i
+      zpty typing zsh -f -i
       await() { local part; screen=; while [[ $screen != *$1* ]] && zpty -r typing part; do screen+=$part; done; }
       zpty -w typing 'PS1= PS2=; stty columns 160; unsetopt zle_bracketed_paste beep 2>/dev/null'
       zpty -w typing "autoload -Uz compinit; compinit -u -d $PWD/zcompdump; source $1"
       zpty -w typing 'told() { zle -I; print -r -- "LINE<$BUFFER>EN""D"; BUFFER=; }; zle -N told; bindkey "^G" told; print REA""DY'
       await READY
-      zpty -w -n typing "$2"$'\t\t\C-G'
+      zpty -w -n typing "$2"$'\C-G'
       await '>END'
       print -r -- "$screen"
       zpty -d typing
       """#)
-    let text = try shell(["zsh", "-f", script, bench.path + "/kguard.zsh", line])
+    let text = try shell(["zsh", "-f", script, bench.path + "/kguard.zsh", line + String(repeating: "\t", count: tabs)])
     let plain = text.filter { $0 != "\r" && $0 != "\r\n" || $0 == "\r\n" }
     let at = plain.split(separator: "LINE<", omittingEmptySubsequences: false)
     let buffer = at.last?.split(separator: ">END", omittingEmptySubsequences: false).first.map(String.init) ?? ""
