@@ -101,8 +101,7 @@ final class TypingBench: Sendable {
       zpty -d typing
       """#)
     let text = try shell(["zsh", "-f", script, bench.path + "/kguard.zsh", line + String(repeating: "\t", count: tabs)])
-    let plain = text.filter { $0 != "\r" && $0 != "\r\n" || $0 == "\r\n" }
-    let at = plain.split(separator: "LINE<", omittingEmptySubsequences: false)
+    let at = text.split(separator: "LINE<", omittingEmptySubsequences: false)
     let buffer = at.last?.split(separator: ">END", omittingEmptySubsequences: false).first.map(String.init) ?? ""
     return (buffer, at.dropLast().joined())
   }
