@@ -89,6 +89,40 @@ import Testing
     #expect(try typing.complete(["playbook", "show", "--root", "/nowhere", ""]).words.isEmpty)
   }
 
+  @Test func `sees the run of a kguard that was killed, and leaves its files as they are`() throws {
+    let typing = try TypingBench(runs: 1)
+    let sample = typing.bench.path + "/sample.yaml"
+    #expect(try typing.bench.kguard("playbook", "run", sample, environment: ["KGUARD_FAILPOINT": "first/start.after=crash"]).wasKilled)
+    let journal = typing.bench.state + "/kguard.db"
+    let files = try Files.list(typing.bench.state).sorted()
+    let bytes = try [journal, journal + "-wal"].map { try Files.read($0) }
+    #expect(try typing.complete(["resume", ""]).words.count == 1)
+    #expect(try typing.complete(["show", ""]).words.count == 2)
+    #expect(try Files.list(typing.bench.state).sorted() == files)
+    #expect(try [journal, journal + "-wal"].map { try Files.read($0) } == bytes)
+  }
+
+  @Test func `waits for nobody who keeps the journal locked`() throws {
+    let typing = try TypingBench(runs: 1)
+    let answer = typing.bench.path + "/answer"
+    let ask = try typing.bench.write("ask.sh", "\(Bench.binary) __complete show '' > \(answer)")
+    let script = """
+      PRAGMA locking_mode = EXCLUSIVE;
+      BEGIN EXCLUSIVE;
+      UPDATE runs SET playbook = 'other';
+      .shell sh \(ask)
+      ROLLBACK;
+      """
+    let file = try typing.bench.write("lock.sql", script)
+    // kguard itself would wait five seconds.
+    let start = monotonicNow()
+    let result = try runCaptured(
+      "/bin/sh", Command(["sh", "-c", "sqlite3 \"$KGUARD_STATE/kguard.db\" < \(file)"], environment: ["KGUARD_STATE": typing.bench.state]))
+    #expect(result.errorText == "")
+    #expect(String(decoding: try Files.read(answer), as: UTF8.self).hasPrefix("ids\n"))
+    #expect(monotonicNow() - start < .seconds(4))
+  }
+
   /// Nothing that a playbook or a file name holds reaches the shell as a command.
   @Test func `gives shells only plain words`() throws {
     let typing = try TypingBench(runs: 0)

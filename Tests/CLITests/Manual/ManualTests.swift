@@ -73,6 +73,13 @@ import Testing
     let names = Set(found.text.split(separator: "\n").compactMap { $0.split(separator: "\"").dropFirst().first.map(String.init) })
     let offered = try bench.kguardCompletes("check", "--ignore-check", "")
     #expect(names == Set(offered))
+    // And in the order of a report, which leaves some out where there is no cluster.
+    let root = bench.path + "/root"
+    try Files.makeDirectory(root)
+    let report = try JSON(parsing: try bench.kguard("check", "--root", root, "-o", "json").output)
+    let reported = report["checks"]?.array?.compactMap { $0["name"]?.string } ?? []
+    #expect(reported.count > 10)
+    #expect(offered.filter { reported.contains($0) } == reported)
     for name in names { #expect(text.contains(" \(name) ")) }
   }
 
