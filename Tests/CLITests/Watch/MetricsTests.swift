@@ -5,14 +5,14 @@ import Testing
 
 /// Metrics as Prometheus' own tools see them.
 @Suite struct `Metrics` {
-  static let promtool: String? = {
+  static let tool: String? = {
     let tools = environment("KGUARD_TOOLS").flatMap { $0.isEmpty ? nil : $0 } ?? Webhook.checkout + "/.build/tools"
     return access(tools + "/promtool", X_OK) == 0 ? tools + "/promtool" : nil
   }()
   static let hint: Comment = "run scripts/test-tools first: it gets promtool"
 
   func promtool(_ arguments: [String], input: String? = nil) throws -> CommandResult {
-    let program = try #require(Self.promtool)
+    let program = try #require(Self.tool)
     return try runCaptured(program, Command(["promtool"] + arguments), input: input.map { Array($0.utf8) })
   }
 
@@ -32,7 +32,7 @@ import Testing
     #expect(samples(result.output).keys.map { String($0.prefix { $0 != "{" }) } == ["kguard_build_info"])
   }
 
-  @Test(.enabled(if: promtool != nil, hint))
+  @Test(.enabled(if: tool != nil, hint))
   func `of a real backup say what was taken, proven and copied, as promtool wants it`() throws {
     let node = try SandboxNode("--seed-objects", "10")
     defer { node.down() }
@@ -69,7 +69,7 @@ import Testing
     #expect((values["kguard_drill_duration_seconds"] ?? 0) > 0)
   }
 
-  @Test(.enabled(if: promtool != nil, hint))
+  @Test(.enabled(if: tool != nil, hint))
   func `of a playbook with any name are still well formed`() throws {
     let bench = Bench()
     let name = #"a "quoted" \back\slash, and ünïcode"#
@@ -116,7 +116,7 @@ import Testing
     #expect(samples(try Files.textIfPresent(directory + "/kguard.prom") ?? "")["kguard_run_state{playbook=\"p\",state=\"succeeded\"}"] == 1)
   }
 
-  @Test(.enabled(if: promtool != nil, hint))
+  @Test(.enabled(if: tool != nil, hint))
   func `have alert rules that promtool accepts, and that fire when they should`() throws {
     let examples = Webhook.checkout + "/docs/examples"
     let checked = try promtool(["check", "rules", "--lint-fatal", examples + "/kguard-alerts.yaml"])
