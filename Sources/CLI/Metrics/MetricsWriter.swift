@@ -67,6 +67,13 @@ final class MetricsWriter: Observer {
 }
 
 extension Session {
+  /// After a command that changed the catalogue without being a run.
+  func refreshMetrics() {
+    guard let configuration = try? configuration(), let writer = metricsWriter(configuration) else { return }
+    writer.finish()
+    if let trouble = writer.takeTrouble() { say("warning: the metrics are not up to date: \(trouble)\n") }
+  }
+
   /// A writer where the configuration asks for one.
   func metricsWriter(_ configuration: Configuration) -> MetricsWriter? {
     configuration.metricsTextfile.map {

@@ -67,6 +67,11 @@ import Testing
       #expect((start...(start + 120)).contains(values[name] ?? 0), "\(name) is \(values[name] ?? -1)")
     }
     #expect((values["kguard_drill_duration_seconds"] ?? 0) > 0)
+
+    // Commands that are no runs keep them up to date too.
+    try Files.removeOwn(file)
+    #expect(try node.kguard(["bundle", "prune"], state: state).exit == 0)
+    #expect(try Files.textIfPresent(file) == text)
   }
 
   @Test(.enabled(if: tool != nil, hint))
