@@ -14,6 +14,8 @@ final class NewsRoom: Observer {
     var titles: [RunID: Title] = [:]
     /// Each rollback, and the run that it rolls back.
     var parents: [RunID: RunID] = [:]
+    /// Why a run is rolled back by itself.
+    var causes: [RunID: Failure] = [:]
   }
   private let state = Mutex(State())
   private let couriers: [Courier]
@@ -42,7 +44,7 @@ final class NewsRoom: Observer {
         if let parent { state.parents[run] = parent }
       }
       if isResume { return nil }
-      if let parent { return make(.rollback, parent, .rollingBack, nil) }
+      if let parent { return make(.rollback, parent, .rollingBack, state.withLock { $0.causes[parent] }) }
       return make(.start, run, .running, nil)
     case .runEnded(let run, let runState, let failure):
       // A rollback is a run too, but what is told of is the run that it belongs to.
@@ -53,7 +55,11 @@ final class NewsRoom: Observer {
       case .failed where wasRolledBack && failure == nil: return make(.rollback, run, runState, nil)
       case .failed, .needsOperator: return make(.failure, run, runState, failure, wasRolledBack: wasRolledBack)
       case .rolledBack: return make(.rollback, run, runState, failure)
-      case .pending, .running, .interrupted, .rollingBack: return nil
+      case .rollingBack:
+        // Told when the rollback itself begins.
+        state.withLock { $0.causes[run] = failure }
+        return nil
+      case .pending, .running, .interrupted: return nil
       }
     default: return nil
     }

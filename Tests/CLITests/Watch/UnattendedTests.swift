@@ -82,6 +82,7 @@ import Testing
     #expect(try hook.events() == ["start running 200", "rollback rolling-back 200", "rollback rolled-back 200"])
     let ended = try node.ended()
     #expect(try hook.requests().allSatisfy { $0.at("body", "run")?.string == ended.run })
+    #expect(try hook.requests().map { $0.at("body", "error", "what") } == [nil, "`sh` failed", "`sh` failed"])
     #expect(try hook.requests().last?.at("body", "text")?.string?.contains("is rolled back: the cluster is as it was: `sh` failed") == true)
     #expect(run.errors.contains("warning: webhook 2 (127.0.0.1:\(hangs.port)) was not told of start"), "\(run.errors)")
   }
