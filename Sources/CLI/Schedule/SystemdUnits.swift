@@ -8,7 +8,7 @@ extension Schedule {
   }
 
   private func service(_ executable: String) -> String {
-    let command = ([executable] + arguments).map { Self.unitWord($0) }.joined(separator: " ")
+    let command = ([executable] + arguments).map { Self.unitWord($0, isCommand: true) }.joined(separator: " ")
     return """
       # \(Self.mark) systemd`. Change it with `systemctl edit \(name).service`.
       [Unit]
@@ -112,14 +112,14 @@ extension Schedule {
     """
   }
 
-  /// A word of a unit file: `%` and `$` mean nothing, blanks and quotes are kept.
-  static func unitWord(_ text: String) -> String {
+  /// A word of a unit file: `%` means nothing, blanks and quotes are kept. Only a command has variables.
+  static func unitWord(_ text: String, isCommand: Bool = false) -> String {
     var out = ""
     var needsQuotes = text.isEmpty
     for scalar in text.unicodeScalars {
       switch scalar {
       case "%": out += "%%"
-      case "$": out += "$$"
+      case "$" where isCommand: out += "$$"
       case "\\", "\"":
         out += "\\\(scalar)"
         needsQuotes = true

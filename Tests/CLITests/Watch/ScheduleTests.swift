@@ -44,20 +44,24 @@ import YAML
     #expect(judged.end.isSuccess, "\(judged.lastWords)")
   }
 
-  @Test func `the paths in force are carried over, whatever they look like`() throws {
-    let config = bench.path + "/my config%.yaml"
-    let text = "offsite: [file:///srv/off site]\nencryption: none\nmetrics: {textfile: /var/lib/node_exporter}\n"
+  @Test(.enabled(if: analyze != nil, "systemd-analyze is not installed"))
+  func `the paths in force are carried over, whatever they look like`() throws {
+    let config = bench.path + "/my $config%.yaml"
+    let text = "offsite: [file:///srv/off $site]\nencryption: none\nmetrics: {textfile: /var/lib/node_exporter}\n"
     try Files.replace(config, with: Array(text.utf8))
     let (directory, names) = try files("systemd", "--config", config)
     #expect(names == ["kguard-backup.service", "kguard-backup.timer"])
     let service = try self.text(directory + "/kguard-backup.service")
     let binary = try #require(Files.real(Bench.binary))
     #expect(
-      service.contains("ExecStart=\(binary) backup --resume --state \(bench.state) --config \"\(bench.path)/my config%%.yaml\"\n"),
+      service.contains("ExecStart=\(binary) backup --resume --state \(bench.state) --config \"\(bench.path)/my $$config%%.yaml\"\n"),
       "\(service)")
-    for path in [bench.state, "-\"/srv/off site\"", "-/var/lib/node_exporter", "-/var/lib"] {
+    for path in [bench.state, "-\"/srv/off $site\"", "-/var/lib/node_exporter", "-/var/lib"] {
       #expect(service.contains("ReadWritePaths=\(path)\n"), "\(path)")
     }
+    let verified = try runCaptured(
+      try #require(Self.analyze), Command(["systemd-analyze", "verify", "--man=no", directory + "/kguard-backup.service"]))
+    #expect(verified.end.isSuccess && !verified.errorText.contains("kguard-backup"), "\(verified.errorText)")
     #expect(try self.text(directory + "/kguard-backup.timer").contains("OnCalendar=*-*-* 02:30:00\n"))
   }
 
