@@ -17,7 +17,8 @@ enum Delivery {
     case .webhookFile(let path):
       return Courier(name: "webhook \(number)", events: entry.events) { (news, stop) throws(Failure) in
         let url = try secret(path, machine)
-        guard url.hasPrefix("https://") || ["http://127.0.0.1", "http://localhost"].contains(where: url.hasPrefix) else {
+        let isHere = url.hasPrefix("http://") && ["127.0.0.1", "localhost"].contains(host(of: url).prefix { $0 != ":" })
+        guard url.hasPrefix("https://") || isHere else {
           throw Failure(.usage, what: "cannot use the webhook", why: "\(path) holds no https:// URL", next: "write one into it")
         }
         try post(news, to: url, entry, machine, stop)

@@ -123,6 +123,12 @@ private let bad = "name: bad\nsteps:\n  - {id: a, run: [\"false\"]}\n"
     #expect(try hook.requests().count == 1)
     let journal = try bench.kguard("show", "-o", "json").output
     for text in [doubted.errors, journal] { #expect(!text.contains("secret") && !text.contains("hunter2")) }
+    for wrong in ["http://127.0.0.1.example/secret", "http://localhost@hooks.example/secret", "secret"] {
+      chmod(try bench.write("url", wrong + "\n"), 0o600)
+      let refused = try run(good, "notify: [{\(entry)}]\n")
+      #expect(refused.exit == 0 && refused.errors.contains("/url holds no https:// URL"), "\(refused.errors)")
+      #expect(!refused.errors.contains("secret"))
+    }
     chmod(bench.path + "/token", 0o644)
     #expect(try run(good, "notify: [{\(entry)}]\n").exit == 2)
   }
