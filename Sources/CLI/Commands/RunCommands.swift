@@ -129,18 +129,15 @@ extension Session {
 
   func playbook(_ nameOrFile: String) throws(Failure) -> Playbook { try library().load(nameOrFile, catalogue: actions.catalogue) }
 
-  /// Begins a run and carries it out.
-  func start(_ playbook: Playbook, inputs: [String: String]) throws(Failure) -> ExitStatus {
+  /// Begins a run and carries it out. `resumes`: for a timer, see `startUnattended`.
+  func start(_ playbook: Playbook, inputs: [String: String], resumes: Bool = false) throws(Failure) -> ExitStatus {
     let inputs = try playbook.resolveInputs(inputs)
     let configuration = try configuration()
     if invocation.has(.dryRun) { return showSteps(playbook, inputs) }
+    if resumes { return try startUnattended(playbook, inputs: inputs) }
     let journal = try writeJournal()
     return try carryOut(journal, takeOver: false) { (runner) throws(Failure) in
-      if let unfinished = try journal.unfinishedRun() {
-        throw Failure(
-          .held, what: "cannot start a new run", why: "run \(unfinished.id) (\(unfinished.playbook)) is \(unfinished.state.rawValue)",
-          next: "finish it first: `kguard resume` goes on with it, `kguard rollback` puts things back")
-      }
+      if let unfinished = try journal.unfinishedRun() { throw Self.unfinished(unfinished) }
       return try runner.execute(try runner.create(playbook, inputs: inputs, config: configuration.json))
     }
   }
@@ -151,16 +148,19 @@ extension Session {
     let stop = StopSignal()
     let view = makeView(stop)
     receiveSignals(stop, view)
+    let watch = RunWatch(view, self)
     let runner = Runner(
-      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: view, stop: stop,
+      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: watch, stop: stop,
       version: kguardVersion, findPlaybook: { (name) throws(Failure) in try playbook(name) })
     let result: RunResult
     do throws(Failure) {
       result = try body(runner)
     } catch {
+      watch.finish(journal, stop: stop, at: machine.now())
       (view as? LiveView)?.clear()
       throw error
     }
+    watch.finish(journal, stop: stop, at: machine.now())
     (view as? LiveView)?.clear()
     _ = consume claim
     if isJSON { print(JSONView.result(result)) } else { say(Words.ending(result, style)) }
