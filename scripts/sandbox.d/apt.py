@@ -217,8 +217,9 @@ def query(dpkg, args):
     elif "--control-list" not in args:
         form = next((a.partition("=")[2] for a in args if a.startswith(("-f=", "--showformat="))), "${Package}\\t${Version}\\n")
         for name in names:
-            values = {"db:Status-Status": "installed", "Version": dpkg.installed(name), "Package": name, "Architecture": ARCHITECTURE}
-            text = re.sub(r"\$\{([^}]*)\}", lambda found: values[found[1]], form)
+            values = {"db:Status-Status": "installed", "Version": dpkg.installed(name), "Package": name, "Architecture": ARCHITECTURE,
+                      "db:Status-Want": "hold" if name in dpkg.held() else "install"}
+            text = re.sub(r"\$\{([^}]*)\}", lambda found: values.get(found[1], ""), form)
             print(text.replace("\\n", "\n").replace("\\t", "\t"), end="")
     return 0
 

@@ -42,7 +42,7 @@ struct ClusterAssess: Action {
   private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/assessment.json" }
 
   private func decide(_ context: StepContext, _ target: RollbackTarget, _ site: ControlPlaneSite) throws(Failure) -> JSON {
-    let packages = try PackageChange.left(context).words
+    let packages = PackageChange.left(context).words
     // Whatever ails the cluster now, this run has not done it, and its bundle is no cure.
     if etcd != Configuration.EtcdRestore.always.rawValue, try !context.parentMayHaveChangedCluster() {
       return try untouched(context, target, packages, isExternal: site.data == nil)

@@ -25,7 +25,7 @@ struct ClusterVerifyRestored: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context, undo: undo)
-    let packages = undo == nil ? try PackageChange.left(context) : (words: [], commands: "")
+    let packages = undo == nil ? PackageChange.left(context) : (words: [], commands: "")
     var evidence: JSON = [:]
     if hasRestored(context) {
       try Outage.begin(.verify, context)

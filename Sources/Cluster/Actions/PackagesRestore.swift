@@ -11,12 +11,12 @@ struct PackagesRestore: Action {
 
   init(_ inputs: ActionInputs) throws(Failure) {}
 
-  func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try PackageChange.left(context).words.isEmpty }
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool { PackageChange.left(context).words.isEmpty }
 
   func perform(_ context: StepContext) throws(Failure) { try PackageChange.undo(context) }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
-    let left = try PackageChange.left(context)
+    let left = PackageChange.left(context)
     guard left.words.isEmpty else {
       throw Failure(
         what: "the packages are not back", why: left.words.joined(separator: "; "), next: "run \(left.commands), then `kguard resume`")

@@ -91,13 +91,18 @@ struct PackageChange {
     try former.restore(try manager(context), context)
   }
 
-  /// What is not as it was before the run, in words, and the commands that put it back by hand.
-  static func left(_ context: StepContext) throws(Failure) -> (words: [String], commands: String) {
-    guard let former = try FormerPackages.load(context), case let manager = try manager(context), !(manager is NoPackages) else {
-      return ([], "")
+  /// What is not as it was before the run, in words, and the commands that put it back by hand. A package manager that does not answer
+  /// is one more thing that is not as it was: it must not keep a rollback from the rest.
+  static func left(_ context: StepContext) -> (words: [String], commands: String) {
+    do throws(Failure) {
+      guard let former = try FormerPackages.load(context), case let manager = try manager(context), !(manager is NoPackages) else {
+        return ([], "")
+      }
+      let words = try former.left(manager)
+      return (words, words.isEmpty ? "" : try former.commands(manager, context))
+    } catch {
+      return (["what is installed cannot be told (\(error))"], error.next)
     }
-    let words = try former.left(manager)
-    return (words, words.isEmpty ? "" : try former.commands(manager, context))
   }
 
   // MARK: - Parts
