@@ -150,6 +150,16 @@ public final class Runner {
     return false
   }
 
+  /// The same from the other side: false only where nothing that was begun could.
+  func mayHaveChangedCluster(_ id: RunID) throws(Failure) -> Bool {
+    let run = try record(id)
+    for (step, record) in zip(try playbook(of: run).steps, try journal.steps(id)) where ![.pending, .skipped].contains(record.state) {
+      guard let path = step.action, let type = actions[path] else { return true }
+      if type.changesCluster { return true }
+    }
+    return false
+  }
+
   // MARK: - Rollback
 
   private func hasBegunRollback(_ id: RunID) -> Bool { (try? journal.rollback(of: id)) != nil }

@@ -91,6 +91,12 @@ public final class StepContext {
     try journal.artifact(run, step: step, kind: kind, path: path, detail: detail, state, at: machine.now())
   }
 
+  /// Whether the run that this one rolls back began a step that may have changed the cluster. An own step may do anything.
+  public func parentMayHaveChangedCluster() throws(Failure) -> Bool {
+    guard let parent else { return true }
+    return try engine.mayHaveChangedCluster(parent)
+  }
+
   public func artifacts(of run: RunID) throws(Failure) -> [ArtifactRecord] { try journal.artifacts(run) }
 
   /// Runs a command of the host under the supervisor: it survives kguard, its output goes to the attempt's log.

@@ -120,15 +120,16 @@ final class UpgradeNode: Sendable {
 
   func get(_ path: String) throws -> JSON { try JSON(parsing: try sandbox(["get", root, path])) }
 
-  private func command(_ arguments: [String]) -> Command {
-    Command(
-      ["kguard"] + arguments + ["--root", root, "--no-color"],
-      environment: ["LC_ALL": "C.UTF-8", "KGUARD_STATE": "", "KGUARD_CONFIG": "", "KGUARD_OUTPUT": "", "TZ": "UTC"])
+  private func command(_ arguments: [String], _ environment: [String: String] = [:]) -> Command {
+    let plain = ["LC_ALL": "C.UTF-8", "KGUARD_STATE": "", "KGUARD_CONFIG": "", "KGUARD_OUTPUT": "", "TZ": "UTC"]
+    return Command(["kguard"] + arguments + ["--root", root, "--no-color"], environment: plain.merging(environment) { $1 })
   }
 
   @discardableResult
-  func kguard(_ arguments: String..., timeout: Duration = .seconds(120)) throws -> Bench.Outcome {
-    let result = try runCaptured(Bench.binary, command(arguments), timeout: timeout)
+  func kguard(
+    _ arguments: String..., environment: [String: String] = [:], timeout: Duration = .seconds(120)
+  ) throws -> Bench.Outcome {
+    let result = try runCaptured(Bench.binary, command(arguments, environment), timeout: timeout)
     return Bench.Outcome(end: result.end, output: result.text, errors: result.errorText)
   }
 

@@ -20,6 +20,9 @@ FAULTS = {
     "api-never-ready": "the target kube-apiserver runs and answers, but its /readyz stays 500: apply says SUCCESS and exits 0",
     "etcd-corrupt": "etcd's db is damaged and etcd killed when apply reaches the API server: apply waits, rolls its manifest back, exits 1",
     "mirror-stuck": "kubelet runs all pods but never updates their mirror pods: apply waits, rolls its manifest back, exits 1",
+    "old-packages": "apt offers the target's packages only: those of the cluster's version are gone from the repository",
+    "repository": "the repository answers 503: apt has only what lies in its cache",
+    "dpkg-lock": "another process holds dpkg's lock: dpkg -i fails",
     "slow-apply": "apply takes --for seconds more after the API server, one line a second",
 }
 IMAGES = {"apiserver-image": ("kube-apiserver", "broken"), "kcm-image": ("kube-controller-manager", "broken"),

@@ -46,7 +46,7 @@ enum Words {
     case .rolledBack where result.failure == nil:
       return style.paint("done:", .green) + " \(run) is rolled back, and the cluster is as it was before it\n"
     case .failed where result.failure == nil:
-      return style.paint("done:", .green) + " \(run) had changed nothing, and nothing was put back\n"
+      return style.paint("done:", .green) + " \(run) had changed nothing of the cluster\n"
     case .rolledBack:
       return style.paint("rolled back:", .yellow) + " \(run) failed, and the cluster is as it was\n" + cause(result, style)
     case .interrupted, .rollingBack, .failed, .needsOperator, .pending, .running:

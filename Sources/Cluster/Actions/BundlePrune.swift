@@ -32,11 +32,12 @@ public struct BundlePrune: Action {
 public struct PrunePlan {
   public let staying: [(id: String, reason: String)]
   public let going: [BundleRecord]
+  private let needed: Set<String>
 
   /// `running` needs its own bundle until it has ended.
   public init(_ journal: RunJournal, _ configuration: Configuration, running: RunID?) throws(Failure) {
     let bundles = try journal.bundles().filter { $0.removed == nil }
-    var needed = Set([running?.text].compactMap { $0 })
+    var needed: Set<String> = Set([running?.text].compactMap { $0 })
     if let unfinished = try journal.unfinishedRun() { needed.insert(unfinished.id.text) }
     let numbers = configuration.retention
     let retention = Retention(last: numbers.keepLast, daily: numbers.keepDaily, weekly: numbers.keepWeekly, monthly: numbers.keepMonthly)
@@ -45,6 +46,7 @@ public struct PrunePlan {
     staying = judged.compactMap { entry in entry.reason.map { (entry.id, $0) } }
     let gone = Set(judged.filter { $0.reason == nil }.map(\.id))
     going = bundles.filter { gone.contains($0.id) }
+    self.needed = needed
   }
 
   public func carryOut(
@@ -62,6 +64,20 @@ public struct PrunePlan {
       try BundleDirectory(bundle.directory).remove()
       try journal.bundleRemoved(bundle.id, at: machine.now())
       tell("removed bundle \(bundle.id)")
+    }
+    try dropPackages(journal, machine, state)
+  }
+
+  /// The packages that a run has kept for its rollback go with its bundle; no run is rolled back without one.
+  private func dropPackages(_ journal: RunJournal, _ machine: any Machine, _ state: StateDirectory) throws(Failure) {
+    let kept = needed.union(staying.map(\.id))
+    let runs = state.path + "/runs"
+    for name in try Files.exists(runs) ? try Files.list(runs) : [] where !kept.contains(name) {
+      let directory = FormerPackages.directory(ofRun: runs + "/" + name)
+      guard let run = RunID(name), try Files.exists(directory) else { continue }
+      try Files.removeOwnTree(directory)
+      guard try journal.run(run) != nil else { continue }
+      try journal.artifact(run, step: "", kind: FormerPackages.kind, path: directory, .removed, at: machine.now())
     }
   }
 }

@@ -42,6 +42,11 @@ struct ClusterAssess: Action {
   private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/assessment.json" }
 
   private func decide(_ context: StepContext, _ target: RollbackTarget, _ site: ControlPlaneSite) throws(Failure) -> JSON {
+    let packages = PackageChange.left(context).words
+    // Whatever ails the cluster now, this run has not done it, and its bundle is no cure.
+    if etcd != Configuration.EtcdRestore.always.rawValue, try !context.parentMayHaveChangedCluster() {
+      return try untouched(context, target, packages, isExternal: site.data == nil)
+    }
     let assessment = try Assessment.make(context, target)
     let configured = try context.settings.etcd.restore
     let mode = etcd.flatMap { Configuration.EtcdRestore(rawValue: $0) } ?? configured
@@ -74,14 +79,30 @@ struct ClusterAssess: Action {
       reasons = ["the run has neither a baseline nor a bundle: it came not far enough to change anything"]
     }
     return [
-      "summary": .string(summary(assessment.verdict, restores, restoresEtcd, reasons)), "verdict": .string(assessment.verdict.rawValue),
-      "restore": .bool(restores), "etcd": .bool(restoresEtcd), "packages": .bool(!assessment.programs.isEmpty),
+      "summary": .string(summary(restores, restoresEtcd, reasons) + Self.words(packages)), "verdict": .string(assessment.verdict.rawValue),
+      "restore": .bool(restores), "etcd": .bool(restoresEtcd), "packages": .bool(!assessment.programs.isEmpty || !packages.isEmpty),
       "reasons": JSON(Array(reasons.prefix(50))), "files": JSON(Array(assessment.files.prefix(100))), "programs": JSON(assessment.programs),
       "bundle": JSON(bundle?.id), "external": .bool(isExternal),
     ]
   }
 
-  private func summary(_ verdict: Assessment.Verdict, _ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
+  private func untouched(
+    _ context: StepContext, _ target: RollbackTarget, _ packages: [String], isExternal: Bool
+  ) throws(Failure) -> JSON {
+    let reason = "the run had not begun to change the cluster"
+    return [
+      "summary": .string("\(reason): nothing is restored, no write is lost" + Self.words(packages)),
+      "verdict": .string(Assessment.Verdict.untouched.rawValue), "restore": false, "etcd": false, "packages": .bool(!packages.isEmpty),
+      "reasons": JSON([reason]), "files": .array([]), "programs": JSON(packages), "bundle": JSON(try target.bundle(context)?.id),
+      "external": .bool(isExternal),
+    ]
+  }
+
+  private static func words(_ packages: [String]) -> String {
+    packages.isEmpty ? "" : "; packages go back: " + packages.joined(separator: ", ")
+  }
+
+  private func summary(_ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
     guard restores else { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
     let what = etcd ? "etcd and the node are put back" : "the node is put back, etcd's data stays as it is"
     let why = reasons.first.map { ": \($0)" } ?? ""

@@ -24,21 +24,40 @@ struct ClusterVerifyRestored: Action {
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { undo != nil ? try Files.exists(file(context)) : false }
 
   func perform(_ context: StepContext) throws(Failure) {
-    try Outage.begin(.verify, context)
     let target = try RollbackTarget(context, undo: undo)
-    try waitUntilWell(context, target)
-    var evidence: JSON = ["members": .array(try members(context, target))]
+    let packages = undo == nil ? PackageChange.left(context) : (words: [], commands: "")
+    var evidence: JSON = [:]
+    if hasRestored(context) {
+      try Outage.begin(.verify, context)
+      try waitUntilWell(context, target, packages.words)
+      evidence["members"] = .array(try members(context, target))
+      if undo == nil, let proof = try proof(context, target) { evidence["bundle"] = proof }
+    }
     if undo == nil {
-      evidence["packages"] = JSON(try leftPackages(context, target))
-      if let proof = try proof(context, target) { evidence["bundle"] = proof }
+      evidence["packages"] = JSON(try leftPrograms(context, target) + packages.words)
       if let lost = try lost(context, target) { evidence["lost"] = lost }
     }
-    if undo != nil { try markUndone(context, target) } else { try ArchivedNode.find(context, target)?.discard() }
+    if undo != nil {
+      try markUndone(context, target)
+    } else if hasRestored(context) {
+      try ArchivedNode.find(context, target)?.discard()
+    }
     try failpoint("\(context.step)/save.before")
     try Files.replace(file(context), with: Array((evidence.text(pretty: true) + "\n").utf8))
-    try Outage.end(.verify, context)
+    if hasRestored(context) { try Outage.end(.verify, context) }
     try failpoint("\(context.step)/save.after")
+    guard packages.words.isEmpty else { throw left(packages, context) }
   }
+
+  /// The control plane runs, with programs that are not those from before.
+  private func left(_ packages: (words: [String], commands: String), _ context: StepContext) -> Failure {
+    Failure(
+      .needsOperator, what: "the cluster is as it was, but its packages are not", why: packages.words.joined(separator: "; "),
+      next: "see `kguard logs \(context.run) packages` for what kept them from it; by hand: \(packages.commands)")
+  }
+
+  /// Nothing but packages was put back where the assessment says so.
+  private func hasRestored(_ context: StepContext) -> Bool { undo != nil || context.evidence(of: "assess")?["restore"]?.bool != false }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     guard let text = try Files.textIfPresent(file(context)) else {
@@ -54,8 +73,10 @@ struct ClusterVerifyRestored: Action {
     }
     let target = try RollbackTarget(context)
     evidence["aside"] = JSON(try aside(context))
-    evidence["undo"] = .string("kguard rollback --undo \(target.run)")
-    var words = "the cluster is as it was" + took
+    if target.moved.contains(where: { $0.state != .removed && $0.kind != EtcdRescue.kind }) {
+      evidence["undo"] = .string("kguard rollback --undo \(target.run)")
+    }
+    var words = (hasRestored(context) ? "the cluster is as it was" : "the packages are as they were") + took
     if let lost = evidence.at("lost", "objects")?.int { words += "; \(lost) objects written since the snapshot were lost" }
     evidence["summary"] = .string(words)
     return evidence
@@ -73,7 +94,7 @@ struct ClusterVerifyRestored: Action {
 
   // MARK: - Well
 
-  private func waitUntilWell(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
+  private func waitUntilWell(_ context: StepContext, _ target: RollbackTarget, _ packages: [String]) throws(Failure) {
     let settings = try context.settings
     let limit = timeout ?? settings.health.timeout
     let expected = try expectation(context, target)
@@ -93,7 +114,7 @@ struct ClusterVerifyRestored: Action {
     guard isWell else {
       throw Failure(
         .needsOperator, what: "the cluster is not well \(limit.forPeople) after the rollback",
-        why: problems.prefix(6).joined(separator: "; "),
+        why: (problems.prefix(6) + packages).joined(separator: "; "),
         next: "look at what is named (crictl ps -a, crictl logs), then run `kguard resume`")
     }
   }
@@ -134,7 +155,7 @@ struct ClusterVerifyRestored: Action {
     return survey.members.map(\.json)
   }
 
-  private func leftPackages(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> [String] {
+  private func leftPrograms(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> [String] {
     guard let baseline = try Baseline.load(context.state, target.run) else { return [] }
     return baseline.programs.sorted { $0.key < $1.key }.compactMap { name, before in
       let now = (try? ThisNode.version(of: name, context.machine).description) ?? "not there"

@@ -2,17 +2,19 @@ internal import Engine
 internal import Model
 internal import Playbooks
 
-/// `packages/kubeadm`: install kubeadm of the version, holds put back.
+/// `packages/kubeadm`: keeps the packages that are installed, fetches those that come later, and installs kubeadm of the version.
 struct PackagesKubeadm: Action {
   static let signature = ActionSignature(
-    "packages/kubeadm", summary: "install kubeadm of the version, holds put back", inputs: [.version("the version to install")])
+    "packages/kubeadm", summary: "keep the present packages, fetch kubelet and kubectl, and install kubeadm of the version",
+    inputs: [.version("the version to install")])
   static let changesCluster = false
   static let stopping = Stopping.waits
 
   private let change: PackageChange
 
   init(_ inputs: ActionInputs) throws(Failure) {
-    change = PackageChange(packages: ["kubeadm"], version: try inputs.requireVersion("version"), mayStay: false)
+    change = PackageChange(
+      packages: ["kubeadm"], ahead: ["kubelet", "kubectl"], version: try inputs.requireVersion("version"), mayStay: false)
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try change.isInEffect(context) }
@@ -20,7 +22,6 @@ struct PackagesKubeadm: Action {
   func verify(_ context: StepContext) throws(Failure) -> JSON { try change.verify(context) }
 
   var undo: (@Sendable (StepContext) throws(Failure) -> Void)? {
-    let change = change
-    return { (context) throws(Failure) in try change.undo(context) }
+    { (context) throws(Failure) in try PackageChange.undo(context) }
   }
 }

@@ -16,11 +16,30 @@ struct PackagesKubelet: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try change.isInEffect(context) }
-  func perform(_ context: StepContext) throws(Failure) { try change.perform(context) }
+  func perform(_ context: StepContext) throws(Failure) {
+    do throws(Failure) { try change.perform(context) } catch {
+      if error.exit != .failed { throw error }
+      var failure = error
+      failure.what = "kubelet and kubectl are not at \(change.version)"
+      failure.why = "\(error.what): \(error.why)" + standing(context)
+      throw failure
+    }
+  }
+
+  /// How bad that is: a kubelet may lag behind the API server by two minor versions.
+  private func standing(_ context: StepContext) -> String {
+    let (machine, version) = (context.machine, change.version)
+    guard let manifests = try? ControlPlane.manifestVersions(machine), ControlPlane.names.allSatisfy({ manifests[$0] == version }),
+      (try? ThisNode.api(machine, stop: context.stop).health().isOK) == true
+    else { return "" }
+    let words = "; the control plane is at \(version) and healthy"
+    guard let kubelet = try? ThisNode.version(of: "kubelet", machine) else { return words + ", the program kubelet does not answer" }
+    let lag = version.major == kubelet.major ? Int(version.minor) - Int(kubelet.minor) : -1
+    return words + ", kubelet is at \(kubelet)" + ((0...2).contains(lag) && kubelet <= version ? ", which is supported" : "")
+  }
   func verify(_ context: StepContext) throws(Failure) -> JSON { try change.verify(context) }
 
   var undo: (@Sendable (StepContext) throws(Failure) -> Void)? {
-    let change = change
-    return { (context) throws(Failure) in try change.undo(context) }
+    { (context) throws(Failure) in try PackageChange.undo(context) }
   }
 }

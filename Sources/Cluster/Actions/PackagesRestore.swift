@@ -3,7 +3,7 @@ internal import Host
 internal import Model
 internal import Playbooks
 
-/// `packages/restore`: kubeadm, kubelet and kubectl back to the packages from before the run, holds too.
+/// `packages/restore`: the packages from before the run again, from the files that were kept, holds too.
 struct PackagesRestore: Action {
   static let signature = ActionSignature(
     "packages/restore", summary: "install the packages again that were there before the run, holds put back")
@@ -11,21 +11,15 @@ struct PackagesRestore: Action {
 
   init(_ inputs: ActionInputs) throws(Failure) {}
 
-  /// As the steps of the upgrade group them: each group has a record of its own.
-  private static let groups = [["kubelet", "kubectl"], ["kubeadm"]]
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool { PackageChange.left(context).words.isEmpty }
 
-  func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    for group in Self.groups where try !PackageChange.isUndone(group, context) { return false }
-    return true
-  }
-
-  func perform(_ context: StepContext) throws(Failure) {
-    for group in Self.groups where try !PackageChange.isUndone(group, context) { try PackageChange.undo(group, context) }
-  }
+  func perform(_ context: StepContext) throws(Failure) { try PackageChange.undo(context) }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
-    guard try isInEffect(context) else {
-      throw Failure(what: "the packages are not back", why: "a version or a hold differs", next: "run `kguard resume`")
+    let left = PackageChange.left(context)
+    guard left.words.isEmpty else {
+      throw Failure(
+        what: "the packages are not back", why: left.words.joined(separator: "; "), next: "run \(left.commands), then `kguard resume`")
     }
     var programs = JSON.Members()
     for program in ["kubeadm", "kubelet", "kubectl"] {

@@ -8,7 +8,9 @@ struct Apt: PackageManager {
 
   /// Nil where the node does not have it.
   init?(_ machine: any Machine) {
-    for program in ["apt-get", "apt-cache", "apt-mark", "dpkg-query"] where PackageManagers.program(program, machine) == nil { return nil }
+    for program in ["apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query"] where PackageManagers.program(program, machine) == nil {
+      return nil
+    }
     self.machine = machine
   }
 
@@ -43,7 +45,6 @@ struct Apt: PackageManager {
   }
 
   func repair() throws(Failure) {
-    guard PackageManagers.program("dpkg", machine) != nil else { return }
     let audit = try machine.run(["dpkg", "--audit"], timeout: .seconds(120))
     if audit.text.allSatisfy(\.isWhitespace) { return }
     let result = try machine.run(["dpkg", "--configure", "-a", "--force-confold"], timeout: .seconds(300))
@@ -54,17 +55,30 @@ struct Apt: PackageManager {
     }
   }
 
-  func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String]) {
+  private static let environment = ["DEBIAN_FRONTEND": "noninteractive"]
+
+  func install(_ packages: [(name: String, version: String)]) -> PackageCommand {
     let argv = [
       "apt-get", "install", "-y", "-q", "--allow-change-held-packages", "--allow-downgrades", "-o", "Dpkg::Options::=--force-confold", "-o",
       "DPkg::Lock::Timeout=120",
     ]
-    return (argv + packages.map { "\($0.name)=\($0.version)" }, ["DEBIAN_FRONTEND": "noninteractive"])
+    return (argv + packages.map { "\($0.name)=\($0.version)" }, Self.environment)
   }
 
-  func isHeld(_ package: String) throws(Failure) -> Bool {
+  func fetch(_ packages: [(name: String, version: String)]) -> PackageCommand {
+    let (argv, environment) = install(packages)
+    return (argv + ["--download-only", "-o", "Acquire::Retries=3"], environment)
+  }
+
+  /// apt would look the same version up in its lists, and may want it from there.
+  func install(files: [String]) -> PackageCommand { (["dpkg", "--force-confold", "-i"] + files, Self.environment) }
+
+  func holds() throws(Failure) -> [String] {
     let result = try machine.run(["apt-mark", "showhold"])
-    return result.text.split(whereSeparator: \.isWhitespace).contains { $0 == package }
+    guard result.end.isSuccess else {
+      throw Failure(what: "cannot tell which packages are held", why: result.lastWords, next: "run `apt-mark showhold` and see")
+    }
+    return result.text.split(whereSeparator: \.isWhitespace).map(String.init)
   }
 
   func hold(_ package: String) throws(Failure) {
@@ -72,5 +86,69 @@ struct Apt: PackageManager {
     guard result.end.isSuccess else {
       throw Failure(what: "cannot hold the package \(package)", why: result.lastWords, next: "run `apt-mark hold \(package)`")
     }
+  }
+
+  func holdCommand(_ packages: [String]) -> String { "apt-mark hold " + packages.joined(separator: " ") }
+
+  // MARK: - A file of what is installed
+
+  /// From apt's cache, from the repository, or packed again from what is installed: that always works.
+  func keep(_ package: String, _ version: String, in directory: String) throws(Failure) -> (file: String, how: String) {
+    let architecture = try machine.run(["dpkg-query", "-W", "-f=${Architecture}", package]).text[...].trimmed
+    let name = "\(package)_\(version.split(separator: ":", omittingEmptySubsequences: false).joined(separator: "%3a"))_\(architecture).deb"
+    let wanted = "\(package) \(version) \(architecture)"
+    let file = directory + "/" + name
+    let part = directory + "/part"
+    try Files.removeOwnTree(part)
+    try Files.makeDirectory(part, mode: 0o700)
+    defer { try? Files.removeOwnTree(part) }
+
+    let cached = archives() + name
+    if try Files.exists(cached) {
+      try Files.copyFile(cached, to: part + "/" + name, mode: 0o600)
+      if try settle(part + "/" + name, wanted, file) { return (file, "apt's cache") }
+      try Files.removeOwn(part + "/" + name)
+    }
+    if let result = try? machine.run(
+      [
+        "apt-get", "download", "-q", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
+        "\(package)=\(version)",
+      ],
+      in: part, timeout: .seconds(180)), result.end.isSuccess
+    {
+      for found in try Files.list(part) where found.hasSuffix(".deb") {
+        if try settle(part + "/" + found, wanted, file) { return (file, "the repository") }
+      }
+    }
+    let packed = part + "/packed.deb"
+    try Repacking(machine, package).pack(in: part + "/tree", to: packed)
+    if try settle(packed, wanted, file) { return (file, "packed again") }
+    throw Failure(
+      what: "cannot keep the package \(package) \(version)", why: "what was packed from the installed files is not a whole package",
+      next: "put \(name) into \(archives()), then run the upgrade again")
+  }
+
+  /// True where it is a whole package of that name and version; then it has its last name, and outlasts a power cut.
+  private func settle(_ path: String, _ wanted: String, _ file: String) throws(Failure) -> Bool {
+    let said = try machine.run(["dpkg-deb", "-W", "--showformat=${Package} ${Version} ${Architecture}\\n", path])
+    guard said.end.isSuccess, said.text[...].trimmed == wanted else { return false }
+    // Reads all of the content, which the fields do not need.
+    guard try machine.run(["dpkg-deb", "--contents", path], timeout: .seconds(300)).end.isSuccess else { return false }
+    try Files.setMode(path, 0o600)
+    try Files.syncTree(path)
+    try Files.removeOwn(file)
+    try Files.move(path, to: file)
+    return true
+  }
+
+  /// Where apt keeps what it has downloaded, with a slash at the end.
+  private func archives() -> String {
+    let usual = machine.locate("/var/cache/apt/archives") + "/"
+    guard PackageManagers.program("apt-config", machine) != nil,
+      let told = try? machine.run(["apt-config", "shell", "D", "Dir::Cache::archives/d"]), told.end.isSuccess
+    else { return usual }
+    // D='/var/cache/apt/archives/'
+    let path = told.text.split(separator: "'", omittingEmptySubsequences: false).dropFirst().first.map(String.init) ?? ""
+    return path.hasPrefix("/") ? path : usual
   }
 }

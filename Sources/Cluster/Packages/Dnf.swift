@@ -46,17 +46,60 @@ struct Dnf: PackageManager {
     }
   }
 
-  /// `dnf install` goes to an older version too, where it is named exactly.
-  func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String]) {
+  /// `dnf install` goes to an older version too, where it is named exactly. What was fetched before stays in the cache.
+  func install(_ packages: [(name: String, version: String)]) -> PackageCommand {
     let names = packages.map { "\($0.name)-\($0.version)" }
-    return (["dnf", "install", "-y", "-q", "--disableexcludes=all", "--disableplugin=versionlock", "--allowerasing"] + names, [:])
+    let options = ["-y", "-q", "--disableexcludes=all", "--disableplugin=versionlock", "--allowerasing", "--setopt=keepcache=1"]
+    return (["dnf", "install"] + options + names, [:])
   }
 
-  func isHeld(_ package: String) throws(Failure) -> Bool {
-    let result = try machine.run(["dnf", "versionlock", "list", "-q"])
-    guard result.end.isSuccess else { return false }
-    return result.text.split(whereSeparator: \.isWhitespace).contains { Self.name(ofLock: $0) == package }
+  func fetch(_ packages: [(name: String, version: String)]) -> PackageCommand {
+    let (argv, environment) = install(packages)
+    return (argv + ["--downloadonly"], environment)
   }
+
+  func install(files: [String]) -> PackageCommand { (["rpm", "-U", "--oldpackage", "--replacepkgs"] + files, [:]) }
+
+  func keep(_ package: String, _ version: String, in directory: String) throws(Failure) -> (file: String, how: String) {
+    let part = directory + "/part"
+    try Files.removeOwnTree(part)
+    try Files.makeDirectory(part, mode: 0o700)
+    defer { try? Files.removeOwnTree(part) }
+    let form = "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n"
+    let wanted = try machine.run(["rpm", "-q", "--qf", form, package]).text[...].trimmed
+    let architecture = wanted.split(separator: " ").last.map(String.init) ?? ""
+    let result = try machine.run(
+      [
+        "dnf", "download", "-q", "--disableexcludes=all", "--disableplugin=versionlock", "--destdir", part,
+        "\(package)-\(version).\(architecture)",
+      ], timeout: .seconds(300))
+    for name in try Files.list(part) where name.hasSuffix(".rpm") {
+      let path = part + "/" + name
+      guard try machine.run(["rpm", "-qp", "--nosignature", "--qf", form, path]).text[...].trimmed == wanted,
+        try machine.run(["rpm", "-K", "--nosignature", path]).end.isSuccess
+      else { continue }
+      let file = directory + "/" + name
+      try Files.setMode(path, 0o600)
+      try Files.syncTree(path)
+      try Files.removeOwn(file)
+      try Files.move(path, to: file)
+      return (file, "the repository")
+    }
+    throw Failure(
+      what: "cannot keep the installed package \(package) \(version) for a way back", why: "dnf download: \(result.lastWords)",
+      next:
+        "let dnf reach the repository that has it (`dnf download \(package)-\(version)` must work; it needs dnf-plugins-core), then try again; "
+        + "or say `packages: none` in the configuration, and install packages by your own way")
+  }
+
+  func holds() throws(Failure) -> [String] {
+    let result = try machine.run(["dnf", "versionlock", "list", "-q"])
+    // Without the plugin nothing is locked.
+    guard result.end.isSuccess else { return [] }
+    return result.text.split(whereSeparator: \.isWhitespace).map(Self.name(ofLock:)).filter { !$0.isEmpty }
+  }
+
+  func holdCommand(_ packages: [String]) -> String { "dnf versionlock add " + packages.joined(separator: " ") }
 
   /// `kubeadm-0:1.28.0-150500.1.1.*`
   static func name(ofLock lock: Substring) -> String {

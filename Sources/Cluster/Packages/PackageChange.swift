@@ -3,10 +3,12 @@ internal import Host
 internal import Model
 internal import Playbooks
 
-/// Installs one release of some packages, and takes it back: what both `packages/…` actions do.
+/// Installs one release of some packages: what both `packages/…` actions do.
 struct PackageChange {
   /// The first one is what its step is about; the others follow where they are installed.
   let packages: [String]
+  /// What a later step will install: fetched now, while nothing has happened that a missing package could spoil.
+  var ahead: [String] = []
   let version: KubernetesVersion
   /// With nobody to install packages, an older program may stay.
   let mayStay: Bool
@@ -14,33 +16,43 @@ struct PackageChange {
   private var program: String { packages.first ?? "" }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    let manager = try manager(context)
+    let manager = try Self.manager(context)
     // A program that an interrupted installation has broken tells nothing.
     guard (try? ThisNode.version(of: program, context.machine)) == version else { return manager is NoPackages && mayStay }
-    for package in try present(manager) {
+    let present = try present(packages, manager)
+    for package in present {
       guard let exact = try manager.installed(package), PackageManagers.release(exact) == version else { return false }
-      // The hold is part of it: apt drops holds when it installs.
-      if try record(context).isHeld(package) {
-        guard try manager.isHeld(package) else { return false }
-      }
     }
-    return true
+    if manager is NoPackages { return true }
+    let former = try FormerPackages.load(context)
+    for package in try self.present(ahead, manager) {
+      guard let fetched = former?.fetched[package], PackageManagers.release(fetched) == version else { return false }
+    }
+    // The holds are part of it: apt drops them when it installs.
+    let held = try manager.holds()
+    return former?.holds.allSatisfy { held.contains($0) } ?? true
   }
 
   func perform(_ context: StepContext) throws(Failure) {
-    let manager = try manager(context)
+    let manager = try Self.manager(context)
     if manager is NoPackages { throw try notHere(context) }
     try manager.repair()
-    let present = try present(manager)
-    try remember(present, manager, context)
+    var former = try FormerPackages.keep(manager, context)
     var wanted: [(name: String, version: String)] = []
-    for package in present { wanted.append((package, try exact(package, manager, context))) }
-    let record = try record(context)
-    try carryOut(wanted, manager, held: { record.isHeld($0) }, context)
+    var later: [(name: String, version: String)] = []
+    for package in try present(packages, manager) { wanted.append((package, try exact(package, manager, context))) }
+    for package in try present(ahead, manager) { later.append((package, try exact(package, manager, context))) }
+    if !later.isEmpty {
+      try failpoint("packages/\(program)-fetch.before")
+      if let failure = try context.carryOut(manager.fetch(wanted + later)) { throw failure }
+      try former.note(fetched: later, context)
+      try failpoint("packages/\(program)-fetch.after")
+    }
+    try install(wanted, former, manager, context)
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
-    let manager = try manager(context)
+    let manager = try Self.manager(context)
     let told = try ThisNode.version(of: program, context.machine)
     if told != version {
       guard manager is NoPackages, mayStay else {
@@ -54,75 +66,69 @@ struct PackageChange {
       ]
     }
     var members = JSON.Members()
-    for package in try present(manager) {
+    for package in try present(packages, manager) {
       members[package] = ["version": JSON(try manager.installed(package)), "held": .bool(try manager.isHeld(package))]
     }
     let words = members.pairs.map { "\($0.key) \($0.value["version"]?.string ?? "")\($0.value["held"] == true ? " (held)" : "")" }
-    return [
-      "manager": .string(manager.name), "version": .string(told.description), "packages": .object(members),
-      "summary": .string(words.isEmpty ? "\(program) is \(told)" : words.joined(separator: ", ")),
-    ]
+    var evidence: JSON = ["manager": .string(manager.name), "version": .string(told.description), "packages": .object(members)]
+    var summary = words.isEmpty ? "\(program) is \(told)" : words.joined(separator: ", ")
+    if !ahead.isEmpty, let former = try FormerPackages.load(context) {
+      evidence["kept"] = former.json
+      var fetched = JSON.Members()
+      for (name, version) in former.fetched.sorted(by: { $0.key < $1.key }) { fetched[name] = .string(version) }
+      evidence["fetched"] = .object(fetched)
+      let kept = former.json.object?.count ?? 0
+      if kept > 0 { summary += "; \(kept) former packages are kept" }
+      if !fetched.keys.isEmpty { summary += ", \(fetched.keys.joined(separator: " and ")) fetched" }
+    }
+    evidence["summary"] = .string(summary)
+    return evidence
   }
 
-  /// Installs what was there before, from the record that was made then.
-  func undo(_ context: StepContext) throws(Failure) {
-    let manager = try manager(context)
-    let record = try record(context)
-    var wanted: [(name: String, version: String)] = []
-    for package in packages {
-      guard let before = record.version(package), try manager.installed(package) != before else { continue }
-      wanted.append((package, before))
-    }
-    try manager.repair()
-    if wanted.isEmpty {
-      for package in packages where record.isHeld(package) {
-        if try !manager.isHeld(package) { try manager.hold(package) }
+  /// Everything as it was before the run, from what was kept then. Nothing to do where the run recorded no change.
+  static func undo(_ context: StepContext) throws(Failure) {
+    guard let former = try FormerPackages.load(context) else { return }
+    try former.restore(try manager(context), context)
+  }
+
+  /// What is not as it was before the run, in words, and the commands that put it back by hand. A package manager that does not answer
+  /// is one more thing that is not as it was: it must not keep a rollback from the rest.
+  static func left(_ context: StepContext) -> (words: [String], commands: String) {
+    do throws(Failure) {
+      guard let former = try FormerPackages.load(context), case let manager = try manager(context), !(manager is NoPackages) else {
+        return ([], "")
       }
-      return
+      let words = try former.left(manager)
+      return (words, words.isEmpty ? "" : try former.commands(manager, context))
+    } catch {
+      return (["what is installed cannot be told (\(error))"], error.next)
     }
-    try carryOut(wanted, manager, held: { record.isHeld($0) }, context)
-  }
-
-  /// For a rollback, which does not know the version that was wanted: nothing to do where the run recorded no change.
-  static func undo(_ packages: [String], _ context: StepContext) throws(Failure) {
-    guard let any = KubernetesVersion("v0.0.0") else { return }
-    try PackageChange(packages: packages, version: any, mayStay: true).undo(context)
-  }
-
-  static func isUndone(_ packages: [String], _ context: StepContext) throws(Failure) -> Bool {
-    guard let any = KubernetesVersion("v0.0.0") else { return true }
-    let change = PackageChange(packages: packages, version: any, mayStay: true)
-    let (manager, record) = (try change.manager(context), try change.record(context))
-    for package in packages {
-      guard let before = record.version(package) else { continue }
-      guard try manager.installed(package) == before else { return false }
-      if record.isHeld(package), try !manager.isHeld(package) { return false }
-    }
-    return true
   }
 
   // MARK: - Parts
 
-  private func carryOut(
-    _ wanted: [(name: String, version: String)], _ manager: any PackageManager, held: (String) -> Bool, _ context: StepContext
+  private func install(
+    _ wanted: [(name: String, version: String)], _ former: FormerPackages, _ manager: any PackageManager, _ context: StepContext
   ) throws(Failure) {
-    let (argv, environment) = manager.install(wanted)
-    try failpoint("packages/\(program)-install.before")
-    let end = try context.supervise(argv, environment: environment)
-    try failpoint("packages/\(program)-install.after")
-    let log = context.state.log(of: context.run, step: context.step, attempt: context.attempt)
-    // apt drops holds when it changes held packages, also where it fails later on.
-    for (package, _) in wanted where held(package) { try manager.hold(package) }
+    var missing = false
+    for package in wanted where try manager.installed(package.name) != package.version { missing = true }
+    var failure: Failure?
+    if missing {
+      try failpoint("packages/\(program)-install.before")
+      failure = try context.carryOut(manager.install(wanted))
+      try failpoint("packages/\(program)-install.after")
+    }
+    try former.putHoldsBack(manager, changed: wanted.map(\.name))
     try failpoint("packages/\(program)-hold.after")
-    if let failure = end.failure(of: argv.prefix(2).joined(separator: " "), log: log) { throw failure }
+    if let failure { throw failure }
   }
 
-  private func manager(_ context: StepContext) throws(Failure) -> any PackageManager {
-    try PackageManagers.find(context.machine, context.settings.packages)
+  static func manager(_ context: StepContext) throws(Failure) -> any PackageManager {
+    try PackageManagers.find(context.machine, context.settings.packages, recorded: try FormerPackages.load(context)?.manager)
   }
 
-  /// Those that are installed; the first one always.
-  private func present(_ manager: any PackageManager) throws(Failure) -> [String] {
+  /// Those that are installed; the program of the step always.
+  private func present(_ packages: [String], _ manager: any PackageManager) throws(Failure) -> [String] {
     if manager is NoPackages { return [] }
     var found: [String] = []
     for package in packages {
@@ -148,33 +154,5 @@ struct PackageChange {
     return Failure(
       what: "\(program) is not at \(version)", why: "it is \(told), and kguard does not install packages here (packages: none)",
       next: "install \(program) \(version) by your own way, then run the upgrade again")
-  }
-
-  // MARK: - What was there before
-
-  private struct Record {
-    var json: JSON
-    func isHeld(_ package: String) -> Bool { json.at(package, "held")?.bool == true }
-    func version(_ package: String) -> String? { json.at(package, "version")?.string }
-  }
-
-  private func file(_ context: StepContext) -> String {
-    context.state.directory(of: context.parent ?? context.run) + "/packages-\(program).json"
-  }
-
-  private func record(_ context: StepContext) throws(Failure) -> Record {
-    guard let text = try Files.textIfPresent(file(context)), let json = try? JSON(parsing: text) else { return Record(json: [:]) }
-    return Record(json: json)
-  }
-
-  /// Written once, before the first change: after a crash the world is no longer what it was.
-  private func remember(_ present: [String], _ manager: any PackageManager, _ context: StepContext) throws(Failure) {
-    guard try !Files.exists(file(context)) else { return }
-    var json = JSON.Members()
-    for package in present {
-      json[package] = ["version": JSON(try manager.installed(package)), "held": .bool(try manager.isHeld(package))]
-    }
-    try Files.makeDirectory(Files.directory(of: file(context)), mode: 0o700)
-    try Files.replace(file(context), with: Array((JSON.object(json).text() + "\n").utf8))
   }
 }

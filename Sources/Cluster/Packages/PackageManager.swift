@@ -2,6 +2,9 @@ internal import Host
 internal import Model
 internal import Playbooks
 
+/// A program of the host with what it needs in its environment.
+typealias PackageCommand = (argv: [String], environment: [String: String])
+
 /// Who installs kubeadm and kubelet on this node.
 protocol PackageManager: Sendable {
   /// `apt`, `dnf`, `none`
@@ -15,20 +18,32 @@ protocol PackageManager: Sendable {
   /// Finishes what a power cut left half installed.
   func repair() throws(Failure)
   /// The command that installs exactly these, older ones too.
-  func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String])
-  /// Held packages are not touched by an upgrade of the system.
-  func isHeld(_ package: String) throws(Failure) -> Bool
+  func install(_ packages: [(name: String, version: String)]) -> PackageCommand
+  /// The command that fetches them, and all that they need, into the manager's own cache. Nothing is installed.
+  func fetch(_ packages: [(name: String, version: String)]) -> PackageCommand
+  /// Makes a package file of what is installed now, in a directory of our own.
+  func keep(_ package: String, _ version: String, in directory: String) throws(Failure) -> (file: String, how: String)
+  /// The command that installs these files, older ones too: it asks no repository and no network.
+  func install(files: [String]) -> PackageCommand
+  /// Held packages are not touched by an upgrade of the system. These are all there are, Kubernetes' or not.
+  func holds() throws(Failure) -> [String]
   func hold(_ package: String) throws(Failure)
+  /// For a person to type.
+  func holdCommand(_ packages: [String]) -> String
 }
 
 enum PackageManagers {
-  /// What the configuration names, or the one that has installed kubeadm here.
-  static func find(_ machine: any Machine, _ wanted: Configuration.Packages) throws(Failure) -> any PackageManager {
+  /// What the configuration names, or the one that has installed kubeadm here. `recorded`: the one that this run has met before; in the
+  /// middle of an installation that was cut, kubeadm is nobody's.
+  static func find(
+    _ machine: any Machine, _ wanted: Configuration.Packages, recorded: String? = nil
+  ) throws(Failure) -> any PackageManager {
     switch wanted {
     case .none: return NoPackages()
     case .apt: return try require(Apt(machine), "apt")
     case .dnf: return try require(Dnf(machine), "dnf")
     case .auto:
+      if let recorded, let same = Configuration.Packages(rawValue: recorded), same != .auto { return try find(machine, same) }
       if let apt = Apt(machine), try apt.installed("kubeadm") != nil { return apt }
       if let dnf = Dnf(machine), try dnf.installed("kubeadm") != nil { return dnf }
       return NoPackages()
@@ -57,6 +72,7 @@ enum PackageManagers {
 
 extension PackageManager {
   func repair() throws(Failure) {}
+  func isHeld(_ package: String) throws(Failure) -> Bool { try holds().contains(package) }
 }
 
 /// Nobody: programs come by other ways.
@@ -65,7 +81,24 @@ struct NoPackages: PackageManager {
   func installed(_ package: String) throws(Failure) -> String? { nil }
   func available(_ package: String, _ version: KubernetesVersion) throws(Failure) -> String? { nil }
   func refresh() throws(Failure) {}
-  func install(_ packages: [(name: String, version: String)]) -> (argv: [String], environment: [String: String]) { (["true"], [:]) }
-  func isHeld(_ package: String) throws(Failure) -> Bool { false }
+  func install(_ packages: [(name: String, version: String)]) -> PackageCommand { (["true"], [:]) }
+  func fetch(_ packages: [(name: String, version: String)]) -> PackageCommand { (["true"], [:]) }
+  func install(files: [String]) -> PackageCommand { (["true"], [:]) }
+  func holds() throws(Failure) -> [String] { [] }
   func hold(_ package: String) throws(Failure) {}
+  func holdCommand(_ packages: [String]) -> String { "true" }
+  func keep(_ package: String, _ version: String, in directory: String) throws(Failure) -> (file: String, how: String) {
+    throw Failure(
+      .usage, what: "cannot keep the package \(package)", why: "kguard does not install packages here",
+      next: "say `packages: auto` in the configuration")
+  }
+}
+
+extension Machine {
+  /// A short program that works in a directory, with messages in English.
+  func run(_ argv: [String], in directory: String, timeout: Duration) throws(Failure) -> CommandResult {
+    let executable = try require(program: argv.first ?? "")
+    let environment = childEnvironment.merging(["LC_ALL": "C.UTF-8"]) { $1 }
+    return try runCaptured(executable, Command(argv, environment: environment, directory: directory), timeout: timeout)
+  }
 }

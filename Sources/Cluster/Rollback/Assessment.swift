@@ -7,6 +7,8 @@ internal import Playbooks
 /// The node compared with what it was before the run: by what runs and what is written, never by how a program ended.
 struct Assessment {
   enum Verdict: String {
+    /// The run began nothing that could have changed the cluster: nobody has to look.
+    case untouched
     /// As it was, and healthy: nothing has to be put back, and no write is lost.
     case unchanged
     /// The control plane is as it was and healthy, but files of the node are not: kubeadm took its own work back, and not all of it.
