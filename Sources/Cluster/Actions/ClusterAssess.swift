@@ -74,18 +74,30 @@ struct ClusterAssess: Action {
       reasons = ["the run has neither a baseline nor a bundle: it came not far enough to change anything"]
     }
     return [
-      "summary": .string(summary(assessment.verdict, restores, restoresEtcd, reasons)), "verdict": .string(assessment.verdict.rawValue),
+      "summary": .string(summary(assessment, restores, restoresEtcd, reasons)), "verdict": .string(assessment.verdict.rawValue),
       "restore": .bool(restores), "etcd": .bool(restoresEtcd), "packages": .bool(!assessment.programs.isEmpty),
       "reasons": JSON(Array(reasons.prefix(50))), "files": JSON(Array(assessment.files.prefix(100))), "programs": JSON(assessment.programs),
+      "unready": JSON(Array(assessment.unready.prefix(100))), "uncordon": .bool(try isCordonedByRun(context, target)),
       "bundle": JSON(bundle?.id), "external": .bool(isExternal),
     ]
   }
 
-  private func summary(_ verdict: Assessment.Verdict, _ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
-    guard restores else { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
+  private func summary(_ assessment: Assessment, _ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
+    guard restores else {
+      let unready = assessment.unready
+      if unready.isEmpty { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
+      return "nothing changed: nothing is restored, no write is lost; not as before: " + unready.prefix(4).joined(separator: "; ")
+        + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
+    }
     let what = etcd ? "etcd and the node are put back" : "the node is put back, etcd's data stays as it is"
     let why = reasons.first.map { ": \($0)" } ?? ""
     return what + why + (reasons.count > 1 ? " and \(reasons.count - 1) more" : "")
+  }
+
+  /// The run's drain has left the node cordoned. An API server that is away says nothing; then the control plane is put back anyway.
+  private func isCordonedByRun(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> Bool {
+    guard try context.artifacts(of: target.run).contains(where: { $0.kind == "cordon" }) else { return false }
+    return (try? NodeView(context))?.isCordoned == true
   }
 
   private func externalAdvice(_ context: StepContext, _ target: RollbackTarget) -> String {
