@@ -31,9 +31,12 @@ struct ClusterVerify: Action {
     let settings = try context.settings
     let expected = try expectation(context)
     let (soak, limit) = (soak ?? settings.health.soak, timeout ?? settings.health.timeout)
-    // The step's own limit may come first, and would end it without an answer.
     let began = monotonicNow()
-    let end = max(began, min(began + limit, (context.deadline ?? began + limit + soak + Self.grace * 2) - soak - Self.grace * 2))
+    var end = began + limit
+    // The step's own limit would end it without an answer; where there is time for one, it comes before.
+    if let deadline = context.deadline, deadline - soak - Self.grace * 2 >= began + soak * 2 {
+      end = min(end, deadline - soak - Self.grace * 2)
+    }
     // `whole`: nothing at all is wrong. `core`: nothing decisive is.
     var (whole, core) = (SoakWindow(soak), SoakWindow(soak))
     var told: HealthProblem?

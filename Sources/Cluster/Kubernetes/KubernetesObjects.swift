@@ -102,16 +102,23 @@ extension KubernetesAPI {
         continue
       }
       let list = resources["resources"]?.array ?? []
+      // Custom resources of a group share their webhook; each would be waited for in vain.
+      var isBroken = false
       for resource in list {
         guard let name = resource["name"]?.string, !name.contains("/"),
           resource["verbs"]?.array?.contains(where: { $0.string == "list" }) == true
         else { continue }
         let title = group.isEmpty ? name : "\(name).\(group)"
+        if isBroken {
+          uncounted.append(title)
+          continue
+        }
         do throws(Failure) {
           counts.append((title, try count("\(path)/\(name)")))
         } catch {
           if error.exit == .interrupted { throw error }
           uncounted.append(title)
+          isBroken = error.isTransient && !group.isEmpty
         }
       }
     }
