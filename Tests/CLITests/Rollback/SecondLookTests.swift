@@ -9,7 +9,7 @@ import Testing
   private static let breakWeb = """
     key=/registry/deployments/demo/web
     e put $key "$(e get --print-value-only $key | sed 's/"containers"/"nodeName":"nowhere","containers"/')"
-    until_true sh -c "! kubectl get --raw /apis/apps/v1/namespaces/demo/deployments/web | grep -q '\"readyReplicas\": *[12]'"
+    until_true sh -c "kubectl get --raw /apis/apps/v1/namespaces/demo/deployments/web | grep -q 'readyReplicas.: *0'"
 
     """
 
