@@ -31,7 +31,8 @@ struct GuardedBundle {
     guard age <= maxAge else {
       throw Failure(
         .preflightRefused, what: "no upgrade on an old snapshot",
-        why: "bundle \(record.id) is \(age.forPeople) old, the limit is \(maxAge.forPeople): a rollback would lose all that was written since",
+        why:
+          "bundle \(record.id) is \(age.forPeople) old, the limit is \(maxAge.forPeople): a rollback would lose all that was written since",
         next: "run `kguard upgrade` again, which takes a new one; `--set max-bundle-age=12h` raises the limit")
     }
     let copies = try context.journal.copies(of: record.id).filter { $0.verified != nil && $0.removed == nil }

@@ -118,7 +118,9 @@ public final class Runner {
   }
 
   private func fail(_ run: RunRecord, _ playbook: Playbook, _ step: Step, _ failure: Failure) throws(Failure) -> RunResult {
-    if step.onFailure == .rollback, run.parent == nil {
+    // What asks for a person is not decided without one.
+    let needsPerson = failure.exit == .needsOperator
+    if step.onFailure == .rollback, run.parent == nil, !needsPerson {
       try journal.record(run.id, .rollBack, error: failure, at: machine.now())
       try failpoint("run/roll-back.after")
       observer?.notice(.runEnded(run.id, .rollingBack, failure))
@@ -128,7 +130,7 @@ public final class Runner {
     if run.parent == nil, try touchedCluster(run, playbook) {
       var failure = failure
       failure.exit = .needsOperator
-      failure.next += "; the cluster has been changed: `kguard resume` tries on, `kguard rollback` puts it back"
+      if !needsPerson { failure.next += "; the cluster has been changed: `kguard resume` tries on, `kguard rollback` puts it back" }
       return try finish(run, .giveUp, failure, exit: .needsOperator)
     }
     return try finish(run, .fail, failure, exit: failure.exit == .done ? .failed : failure.exit)

@@ -129,6 +129,63 @@ import Testing
     #expect(outcome.errors.contains("the manifest of kube-controller-manager has the image"))
   }
 
+  @Test func `what lives in the cluster comes and goes meanwhile, and a good upgrade stays`() throws {
+    let node = try UpgradeNode()
+    try node.sandbox(["objects", node.root])
+    try Files.replace(
+      node.root + "/etc/kguard/config.yaml", with: Array("health: {soak: 2s, timeout: 15s, interval: 500ms}\n".utf8), mode: 0o644)
+    let signs = node.root + "/signs"
+    try Files.makeDirectory(signs)
+    let life = """
+        - id: life
+          shell: touch "$SIGNS/ready"; until [ -e "$SIGNS/go" ]; do sleep 0.05; done
+          env: {SIGNS: "\(signs)"}
+      """
+    var text = UpgradeNode.head + life + "\n" + UpgradeNode.short
+    text = text.replacing("action: cluster/verify\n", with: "action: cluster/verify\n    on-failure: rollback\n") + "\nrollback: rollback\n"
+    try Files.replace(node.playbook, with: Array(text.utf8), mode: 0o644)
+    let apps = "/apis/apps/v1/namespaces/demo/deployments"
+    let more = """
+      {"metadata": {"name": "short"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "short"}}, "template": {"metadata": {"labels": {"app": "short"}}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}}}
+      """
+    #expect(try node.request("POST", apps, more) == 201)
+    #expect(
+      try node.request(
+        "POST", "/api/v1/nodes", #"{"metadata": {"name": "worker"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}"#)
+        == 201)
+    try node.wait("both deployments") {
+      try node.get(apps)["items"]?.array?.allSatisfy { $0.at("status", "readyReplicas")?.int ?? 0 > 0 } == true
+    }
+    let pid = try node.startUpgrade()
+    try node.wait("the upgrade to have its baseline") { try Files.exists(signs + "/ready") }
+    // An autoscaler, a pipeline, and a bad release of an application.
+    #expect(try node.request("DELETE", "/api/v1/nodes/worker", "") == 200)
+    #expect(try node.request("DELETE", apps + "/short", "") == 200)
+    let web = try node.get(apps + "/web").text()
+    let bad = web.replacing(#""containers":"#, with: #""nodeName":"nowhere","containers":"#)
+    #expect(bad != web)
+    #expect(try node.request("PUT", apps + "/web", bad) == 200)
+    try node.wait("web to be down") { try node.get(apps + "/web").at("status", "readyReplicas")?.int ?? 0 == 0 }
+    try Files.replace(signs + "/go", with: [])
+    let end = Spawn.wait(pid)
+    let log = try Files.textIfPresent(node.root + ".log") ?? ""
+    #expect(end == .exited(5), "\(log)")
+    #expect(log.contains("upgraded to v1.28.0, and the control plane is healthy"), "\(log)")
+    #expect(log.contains("Deployment demo/web has 0 of 2 pods ready") && !log.contains("demo/short has"), "\(log)")
+    #expect(try JSON(parsing: try node.kguard("show", "-o", "json").output)["state"] == "needs-operator")
+    for component in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
+      #expect(try node.image(of: component).hasSuffix(":v1.28.0"))
+    }
+    // The release is taken back: resume looks again, and does nothing else.
+    let now = try node.get(apps + "/web").text().replacing(#""nodeName":"nowhere","#, with: "")
+    #expect(try node.request("PUT", apps + "/web", now) == 200)
+    let resumed = try node.kguard("resume")
+    #expect(resumed.exit == 0, "\(resumed.errors)")
+    #expect(try node.applies() == 1)
+    let gone = try node.evidence(of: "verify")["gone"]?.text() ?? ""
+    #expect(gone.contains("the node worker") && gone.contains("Deployment demo/short"), "\(gone)")
+  }
+
   @Test func `preflight refuses with every reason at once, and says what to do`() throws {
     let node = try UpgradeNode()
     let began = monotonicNow()
@@ -171,6 +228,23 @@ import Testing
     #expect(made.end.isSuccess, "\(made.errorText)")
     try fails("check v1.28.0", "front-proxy-client.crt expired", "kubeadm certs renew all")
     try Files.replace(pki + "/front-proxy-client.crt", with: old, mode: 0o644)
+
+    // What the upgrade will ask at the end is asked before: no leader holds the lock that the flags name.
+    let scheduler = try Files.read(manifests + "/kube-scheduler.yaml")
+    func elect(_ flag: String) throws {
+      let text = String(decoding: scheduler, as: UTF8.self).replacing("--leader-elect=true", with: flag)
+      try Files.replace(manifests + "/kube-scheduler.yaml", with: Array(text.utf8), mode: 0o600)
+      try node.wait("the new scheduler") {
+        let lives = try node.get("/api/v1/namespaces/kube-system/pods/kube-scheduler-sandbox-node")
+        return lives.text().contains(flag) && lives.text().contains(#""Ready","status":"True""#)
+      }
+    }
+    try elect("--leader-elect=false")
+    #expect(try node.request("DELETE", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler", "") == 200)
+    let unelected = try node.kguard("check", "v1.28.0", "--no-offsite")
+    #expect(unelected.exit == 0 && unelected.output.contains("pass  health"), "\(unelected.output)")
+    try elect("--leader-elect-resource-lock=leases")
+    try node.wait("the lease") { try node.kguard("check", "v1.28.0", "--no-offsite").exit == 0 }
 
     // Several at once, and the upgrade itself refuses before it touches anything.
     try node.sandbox(["break", node.root, "node-notready"])
@@ -224,6 +298,8 @@ import Testing
     try node.wait("the pods of web") {
       try node.get("/api/v1/namespaces/demo/pods")["items"]?.array?.count { $0.at("spec", "nodeName")?.string != nil } == 2
     }
+    let bare = #"{"metadata": {"name": "bare"}, "spec": {"nodeName": "sandbox-node", "containers": [{"name": "c", "image": "busybox"}]}}"#
+    #expect(try node.request("POST", "/api/v1/namespaces/demo/pods", bare) == 201)
     let stuck = try node.kguard("playbook", "run", file)
     #expect(stuck.errors.contains("is not drained") && stuck.errors.contains("disruption budget"), "\(stuck.errors)")
     #expect(stuck.errors.contains("sandbox-node takes pods again"))
@@ -231,7 +307,9 @@ import Testing
 
     #expect(try node.request("DELETE", "/apis/policy/v1/namespaces/demo/poddisruptionbudgets/web", "") == 200)
     let drained = try node.kguard("playbook", "run", file)
-    #expect(drained.errors.contains("sandbox-node is cordoned and empty"), "\(drained.errors)")
+    #expect(drained.errors.contains("sandbox-node is cordoned; 1 pods are left running"), "\(drained.errors)")
+    #expect(drained.errors.contains("left running: demo/bare has no controller"), "\(drained.errors)")
+    #expect(try node.get("/api/v1/namespaces/demo/pods/bare").at("status", "phase")?.string == "Running")
     // That it was empty the step has seen; uncordoned it takes pods again, and the deployment's new ones may land on it.
     #expect(try node.get("/api/v1/nodes/sandbox-node").at("spec", "unschedulable")?.bool != true)
   }

@@ -57,6 +57,10 @@ import Testing
     #expect(try api.count("/api/v1/pods") == 1203)
     #expect(try api.count("/api/v1/uncounted") == 1203)
     #expect(try api.find("/api/v1/nothing") == nil)
+    // A conversion webhook that fails, a refusal, a server that is down: each is named, the rest is counted.
+    let (counts, uncounted) = try api.counts()
+    #expect(counts.map { "\($0.resource) \($0.count)" } == ["pods 1203"])
+    #expect(uncounted == ["/apis/down.example.com/v1", "secrets", "widgets.good.example.com"])
     let forbidden = #expect(throws: Failure.self) { try api.get("/api/v1/secrets") }
     #expect(forbidden?.why == "HTTP 403: secrets is forbidden")
     #expect(throws: Failure.self) { try api.get("/api/v1/broken") }

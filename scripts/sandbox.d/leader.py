@@ -44,7 +44,9 @@ def run(sandbox, args, name, work=None):
     client = Client(flags["kubeconfig"])
     health(sandbox, flags)
     settings = sandbox.settings()
-    leader = Leader(client, name, settings["lease_seconds"])
+    leader = Leader(client, flags.get("leader-elect-resource-name", name), settings["lease_seconds"])
+    if flags.get("leader-elect") == "false":
+        leader.try_hold = lambda: bool(client.read("/api/v1/namespaces/kube-system"))
     leading, renewed, busy = False, time.monotonic(), False
     while True:
         try:

@@ -79,9 +79,11 @@ struct ClusterAssess: Action {
       reasons = ["the run has neither a baseline nor a bundle: it came not far enough to change anything"]
     }
     return [
-      "summary": .string(summary(restores, restoresEtcd, reasons) + Self.words(packages)), "verdict": .string(assessment.verdict.rawValue),
-      "restore": .bool(restores), "etcd": .bool(restoresEtcd), "packages": .bool(!assessment.programs.isEmpty || !packages.isEmpty),
+      "summary": .string(summary(assessment, restores, restoresEtcd, reasons) + Self.words(packages)),
+      "verdict": .string(assessment.verdict.rawValue), "restore": .bool(restores), "etcd": .bool(restoresEtcd),
+      "packages": .bool(!assessment.programs.isEmpty || !packages.isEmpty),
       "reasons": JSON(Array(reasons.prefix(50))), "files": JSON(Array(assessment.files.prefix(100))), "programs": JSON(assessment.programs),
+      "unready": JSON(Array(assessment.unready.prefix(100))), "uncordon": .bool(try isCordonedByRun(context, target)),
       "bundle": JSON(bundle?.id), "external": .bool(isExternal),
     ]
   }
@@ -94,7 +96,7 @@ struct ClusterAssess: Action {
       "summary": .string("\(reason): nothing is restored, no write is lost" + Self.words(packages)),
       "verdict": .string(Assessment.Verdict.untouched.rawValue), "restore": false, "etcd": false, "packages": .bool(!packages.isEmpty),
       "reasons": JSON([reason]), "files": .array([]), "programs": JSON(packages), "bundle": JSON(try target.bundle(context)?.id),
-      "external": .bool(isExternal),
+      "external": .bool(isExternal), "uncordon": false,
     ]
   }
 
@@ -102,11 +104,22 @@ struct ClusterAssess: Action {
     packages.isEmpty ? "" : "; packages go back: " + packages.joined(separator: ", ")
   }
 
-  private func summary(_ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
-    guard restores else { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
+  private func summary(_ assessment: Assessment, _ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
+    guard restores else {
+      let unready = assessment.unready
+      if unready.isEmpty { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
+      return "nothing changed: nothing is restored, no write is lost; not as before: " + unready.prefix(4).joined(separator: "; ")
+        + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
+    }
     let what = etcd ? "etcd and the node are put back" : "the node is put back, etcd's data stays as it is"
     let why = reasons.first.map { ": \($0)" } ?? ""
     return what + why + (reasons.count > 1 ? " and \(reasons.count - 1) more" : "")
+  }
+
+  /// The run's drain has left the node cordoned. An API server that is away says nothing; then the control plane is put back anyway.
+  private func isCordonedByRun(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> Bool {
+    guard try context.artifacts(of: target.run).contains(where: { $0.kind == "cordon" }) else { return false }
+    return (try? NodeView(context))?.isCordoned == true
   }
 
   private func externalAdvice(_ context: StepContext, _ target: RollbackTarget) -> String {

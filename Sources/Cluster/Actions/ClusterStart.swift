@@ -8,7 +8,7 @@ internal import Playbooks
 /// node who watches it starts anew, where revisions run backwards.
 struct ClusterStart: Action {
   static let signature = ActionSignature(
-    "cluster/start", summary: "put the manifests back, start kubelet, and wait for the API server",
+    "cluster/start", summary: "put the manifests back, restart kubelet, and wait for the API server",
     inputs: [.undo, ActionInput("timeout", .duration, description: "how long the API server may take to be ready (default 5m)")])
   static let changesCluster = true
   static let stopping = Stopping.waits
@@ -22,6 +22,7 @@ struct ClusterStart: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    guard try Files.exists(kubeletRecord(context)) else { return false }
     guard try manifests(context).missing().isEmpty, try Kubelet.isActive(context.machine), isReady(context) else { return false }
     guard try runBackwards(context) else { return true }
     return try WatchHolders(context).left().isEmpty
@@ -35,8 +36,12 @@ struct ClusterStart: Action {
     try manifests(context).putIn()
     try failpoint("\(context.step)/kubelet.before")
     try Kubelet.systemctl(context.machine, ["daemon-reload"], "cannot start kubelet")
-    try Kubelet.systemctl(context.machine, ["start", "kubelet"], "cannot start kubelet")
+    // One that came up by itself, after a power cut or with a package, may have read files that were not yet put back.
+    if try !hasRestarted(context) { try Kubelet.systemctl(context.machine, ["restart", "kubelet"], "cannot start kubelet") }
     try failpoint("\(context.step)/kubelet.after")
+    try Files.makeDirectory(context.state.directory(of: context.run), mode: 0o700)
+    let kubelet = try Kubelet.process(context.machine)
+    try Files.replace(kubeletRecord(context), with: Array(((kubelet?.json ?? [:]).text() + "\n").utf8))
     try waitUntilReady(context)
     try failpoint("\(context.step)/ready.after")
     if isBackwards { try holders.restart() }
@@ -62,11 +67,26 @@ struct ClusterStart: Action {
     try ManifestsIn(context, try RollbackTarget(context, undo: undo), undo: undo != nil)
   }
 
-  /// Etcd's data was exchanged, and its revisions were not raised: after an undo they never are.
+  /// Written when this run has restarted kubelet, after files and packages were done: whoever runs since then has read them.
+  private func kubeletRecord(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/kubelet-started.json" }
+
+  private func hasRestarted(_ context: StepContext) throws(Failure) -> Bool {
+    guard try Files.exists(kubeletRecord(context)) else { return false }
+    return try Kubelet.isActive(context.machine)
+  }
+
+  /// Etcd's data was exchanged by this run or an earlier rollback of the same target, and its revisions were not raised: after an undo
+  /// they never are.
   private func runBackwards(_ context: StepContext) throws(Failure) -> Bool {
-    let mine = try context.artifacts(of: context.run)
-    guard mine.contains(where: { $0.kind == EtcdExchange.restoredKind }) else { return false }
-    return try !EtcdExchange.raisedRevisions(context)
+    let target = try RollbackTarget(context, undo: undo)
+    let runs = undo == nil ? target.rollbacks : [context.run]
+    for run in Set(runs + [context.run]) {
+      guard try context.artifacts(of: run).contains(where: { $0.kind == EtcdExchange.restoredKind && $0.state != .removed }) else {
+        continue
+      }
+      if try !EtcdExchange.raisedRevisions(context, run: run) { return true }
+    }
+    return false
   }
 
   private func isReady(_ context: StepContext) -> Bool {

@@ -31,95 +31,150 @@ struct ClusterVerify: Action {
     let settings = try context.settings
     let expected = try expectation(context)
     let (soak, limit) = (soak ?? settings.health.soak, timeout ?? settings.health.timeout)
-    let end = monotonicNow() + limit
-    var window: Window?
-    var problems: [String] = []
+    let began = monotonicNow()
+    var end = began + limit
+    // The step's own limit would end it without an answer; where there is time for one, it comes before.
+    if let deadline = context.deadline, deadline - soak - Self.grace * 2 >= began + soak * 2 {
+      end = min(end, deadline - soak - Self.grace * 2)
+    }
+    // `whole`: nothing at all is wrong. `core`: nothing decisive is.
+    var (whole, core) = (SoakWindow(soak), SoakWindow(soak))
+    var told: HealthProblem?
+    var isProven = false
     while true {
       let look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
       try context.checkpoint()
-      if look.problems != problems, let first = look.problems.first {
-        context.message("not well yet: \(first)" + (look.problems.count > 1 ? " and \(look.problems.count - 1) more" : ""))
+      if look.problems.first != told, let first = look.problems.first {
+        context.message("not well yet: \(first.words)" + (look.problems.count > 1 ? " and \(look.problems.count - 1) more" : ""))
       }
-      problems = look.problems
-      if problems.isEmpty {
-        let leases = (try? renewals(context)) ?? [:]
-        if let open = window, open.lives == look.lives {
-          window?.see(leases)
-        } else {
-          window = Window(began: monotonicNow(), lives: look.lives, leases: leases)
-        }
-        if let open = window, monotonicNow() - open.began >= soak {
-          let stale = open.stale(soak)
-          if stale.isEmpty { return }
-          problems = stale.map { "the lease of \($0) is not renewed" }
-        }
-      } else {
-        window = nil
+      told = look.problems.first
+      let leases = look.decisive.isEmpty ? (try? Leases.renewals(context.machine, stop: context.stop)) ?? [:] : [:]
+      core.see(isWell: look.decisive.isEmpty, look.lives, leases)
+      whole.see(isWell: look.problems.isEmpty, look.lives, leases)
+      if whole.isOver && whole.stale.isEmpty { return }
+      if core.isOver && core.stale.isEmpty { isProven = true }
+      let now = monotonicNow()
+      if now >= end && isProven && look.decisive.isEmpty && !look.reported.isEmpty { throw lessReady(look) }
+      // One bad look at the very end must not undo what was well for a whole window before.
+      if now >= end + (isProven ? soak + Self.grace : .zero) {
+        throw unwell(look.decisive + core.stale.map { "the lease of \($0) is not renewed" }, soak, limit)
       }
-      if monotonicNow() >= end { throw unwell(problems, soak, limit, context) }
       try context.sleep(settings.health.interval)
     }
   }
 
+  /// How long a control plane that was well already may be away when the time is up.
+  private static let grace = Duration.seconds(60)
+
+  /// Once more, so that a step that ended long ago is not believed; a server that is busy for a moment is asked again.
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     let settings = try context.settings
-    let look = ClusterHealth.look(context.machine, settings, try expectation(context), stop: context.stop)
-    guard look.problems.isEmpty else {
-      throw unwell(look.problems, soak ?? settings.health.soak, timeout ?? settings.health.timeout, context)
+    let expected = try expectation(context)
+    var last: ClusterHealth?
+    let isWell = try context.wait(Self.grace, every: settings.health.interval) { () throws(Failure) in
+      let look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
+      try context.checkpoint()
+      last = look
+      return look.decisive.isEmpty
+    }
+    guard isWell, let last else {
+      throw unwell(last?.decisive ?? [], soak ?? settings.health.soak, timeout ?? settings.health.timeout)
     }
     AvailabilitySampler.end(context)
-    var evidence: JSON = ["controlPlane": try ControlPlane.read(context.machine).json]
+    return evidence(context, last)
+  }
+
+  /// For the report: what cannot be asked for it is left out, and never fails a cluster that is well.
+  private func evidence(_ context: StepContext, _ look: ClusterHealth) -> JSON {
+    var evidence: JSON = [:]
+    if let controlPlane = try? ControlPlane.read(context.machine) { evidence["controlPlane"] = controlPlane.json }
     var words = "all is well" + (version.map { " at \($0)" } ?? "")
     if let availability = Availability.read(context.state, context.parent ?? context.run) {
       evidence["availability"] = availability.json
       words += "; \(availability.words)"
     }
-    if let before = try Baseline.load(context.state, context.parent ?? context.run) {
-      let differences = before.compare(try Baseline.read(context.machine, settings, stop: context.stop))
-      evidence["differences"] = .array(differences.prefix(200).map(\.json))
+    if let before = try? Baseline.load(context.state, context.parent ?? context.run) {
+      do throws(Failure) {
+        let now = try Baseline.read(context.machine, try context.settings, stop: context.stop)
+        evidence["differences"] = .array(before.compare(now).prefix(200).map(\.json))
+        let uncounted = Set(before.uncounted).union(now.uncounted).sorted()
+        if !uncounted.isEmpty { evidence["uncounted"] = JSON(uncounted) }
+      } catch {
+        context.message("the comparison with the cluster as it was is left out: \(error)")
+      }
     }
+    if !look.gone.isEmpty {
+      evidence["gone"] = JSON(Array(look.gone.prefix(100)))
+      words += "; deleted meanwhile: \(list(look.gone))"
+    }
+    if !look.reported.isEmpty { evidence["lessReady"] = JSON(Array(look.reported.prefix(100))) }
     evidence["summary"] = .string(words)
     return evidence
   }
 
   private func expectation(_ context: StepContext) throws(Failure) -> ClusterHealth.Expectation {
-    ClusterHealth.Expectation(
-      version: version, kubelet: kubelet, baseline: try Baseline.load(context.state, context.parent ?? context.run))
+    var expected = ClusterHealth.Expectation()
+    if let version { expected.versions = .all(version) }
+    if let kubelet { expected.kubelet = .exactly(kubelet) }
+    do throws(Failure) {
+      expected.baseline = try Baseline.load(context.state, context.parent ?? context.run)
+    } catch {
+      // A damaged file says nothing of the cluster.
+      throw Failure(.needsOperator, what: error.what, why: error.why, next: error.next)
+    }
+    return expected
   }
 
-  private func renewals(_ context: StepContext) throws(Failure) -> [String: String] {
-    Leases.renewals(try ThisNode.api(context.machine, stop: context.stop), try ThisNode.name(context.machine))
-  }
-
-  private func unwell(_ problems: [String], _ soak: Duration, _ limit: Duration, _ context: StepContext) -> Failure {
-    let why = problems.isEmpty ? "something was started anew again and again" : problems.prefix(6).joined(separator: "; ")
-    return Failure(
+  private func unwell(_ problems: [String], _ soak: Duration, _ limit: Duration) -> Failure {
+    Failure(
       what: "the cluster was not healthy for \(soak.forPeople) within \(limit.forPeople)",
-      why: why + (problems.count > 6 ? "; and \(problems.count - 6) more" : ""),
+      why: problems.isEmpty ? "something was started anew again and again" : list(problems),
       next: "look at the components that are named (crictl ps -a, crictl logs), then `kguard resume`")
   }
 
-  /// A time in which nothing was wrong and nothing was started anew.
-  private struct Window {
-    let began: Duration
-    let lives: [String]
-    let leases: [String: String]
-    var renewed: Set<String> = []
+  /// An upgrade is seldom the cause, and a rollback would lose every write since: a person decides.
+  private func lessReady(_ look: ClusterHealth) -> Failure {
+    let what = version.map { "upgraded to \($0), and the control plane is healthy" } ?? "the control plane is healthy"
+    let why =
+      look.reported.count == 1 ? "1 thing is less ready than before: " : "\(look.reported.count) things are less ready than before: "
+    return Failure(
+      .needsOperator, what: what + "; not all else is", why: why + list(look.reported),
+      next: "look at what is named; `kguard resume` looks again, `kguard rollback` goes back, and loses what was written since")
+  }
 
-    init(began: Duration, lives: [String], leases: [String: String]) {
-      self.began = began
-      self.lives = lives
-      self.leases = leases
-    }
+  private func list(_ words: [String]) -> String {
+    words.prefix(6).joined(separator: "; ") + (words.count > 6 ? "; and \(words.count - 6) more" : "")
+  }
+}
 
-    mutating func see(_ now: [String: String]) {
-      for (name, time) in now where leases[name] != time { renewed.insert(name) }
-    }
+/// A time in which nothing was wrong and nothing was started anew.
+struct SoakWindow {
+  private let soak: Duration
+  private var open: (began: Duration, lives: [String], leases: [String: String])?
+  private var renewed: Set<String> = []
+  private var last = Duration.zero
 
-    /// Leases that nobody renewed in the window; kubelet renews every 10 s, so that a short window says nothing.
-    func stale(_ soak: Duration) -> [String] {
-      guard soak >= .seconds(15) else { return [] }
-      return leases.keys.filter { !renewed.contains($0) }.sorted()
+  init(_ soak: Duration) { self.soak = soak }
+
+  mutating func see(isWell: Bool, _ lives: [String], _ leases: [String: String], at now: Duration = monotonicNow()) {
+    last = now
+    guard isWell else {
+      open = nil
+      return
     }
+    guard let open, open.lives == lives else {
+      open = (now, lives, leases)
+      renewed = []
+      return
+    }
+    for (name, time) in leases where open.leases[name] != time { renewed.insert(name) }
+  }
+
+  var isOver: Bool { open.map { last - $0.began >= soak } ?? false }
+
+  /// Leases that nobody renewed in the window; kubelet renews every 10 s, so that a short window says nothing.
+  var stale: [String] {
+    guard soak >= .seconds(15), let open, isOver else { return [] }
+    return open.leases.keys.filter { !renewed.contains($0) }.sorted()
   }
 }

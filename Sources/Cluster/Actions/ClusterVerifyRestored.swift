@@ -29,13 +29,17 @@ struct ClusterVerifyRestored: Action {
     var evidence: JSON = [:]
     if hasRestored(context) {
       try Outage.begin(.verify, context)
-      try waitUntilWell(context, target, packages.words)
+      let look = try waitUntilWell(context, target, packages.words)
       evidence["members"] = .array(try members(context, target))
+      if !look.gone.isEmpty { evidence["gone"] = JSON(Array(look.gone.prefix(100))) }
+      if !look.reported.isEmpty { evidence["lessReady"] = JSON(Array(look.reported.prefix(100))) }
       if undo == nil, let proof = try proof(context, target) { evidence["bundle"] = proof }
     }
     if undo == nil {
       evidence["packages"] = JSON(try leftPrograms(context, target) + packages.words)
       if let lost = try lost(context, target) { evidence["lost"] = lost }
+      let left = hasRestored(context) ? try leftRecords(context, target) : []
+      if !left.isEmpty { evidence["stillAtTarget"] = JSON(left) }
     }
     if undo != nil {
       try markUndone(context, target)
@@ -76,7 +80,16 @@ struct ClusterVerifyRestored: Action {
     if target.moved.contains(where: { $0.state != .removed && $0.kind != EtcdRescue.kind }) {
       evidence["undo"] = .string("kguard rollback --undo \(target.run)")
     }
-    var words = (hasRestored(context) ? "the cluster is as it was" : "the packages are as they were") + took
+    let left = evidence["stillAtTarget"]?.array?.compactMap(\.string) ?? []
+    let what = !hasRestored(context) ? "the packages are as they were" : left.isEmpty ? "the cluster is as it was" : "the node is as it was"
+    var words = what + took
+    if !left.isEmpty { words += "; still at the target, since etcd was not restored: " + left.joined(separator: "; ") }
+    let unready = evidence["lessReady"]?.array?.compactMap(\.string) ?? []
+    if !unready.isEmpty {
+      words +=
+        "; less ready than before: " + unready.prefix(4).joined(separator: "; ")
+        + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
+    }
     if let lost = evidence.at("lost", "objects")?.int { words += "; \(lost) objects written since the snapshot were lost" }
     evidence["summary"] = .string(words)
     return evidence
@@ -94,43 +107,70 @@ struct ClusterVerifyRestored: Action {
 
   // MARK: - Well
 
-  private func waitUntilWell(_ context: StepContext, _ target: RollbackTarget, _ packages: [String]) throws(Failure) {
+  /// Until all is well. What is only less ready than before gets a while, and is told then.
+  private func waitUntilWell(_ context: StepContext, _ target: RollbackTarget, _ packages: [String]) throws(Failure) -> ClusterHealth {
     let settings = try context.settings
     let limit = timeout ?? settings.health.timeout
     let expected = try expectation(context, target)
     var problems: [String] = []
     var told = monotonicNow()
     var leases: [String: String]?
+    var well: ClusterHealth?
+    var wellSince: Duration?
     let isWell = try context.wait(limit, every: .milliseconds(500)) { () throws(Failure) in
-      problems = ClusterHealth.look(context.machine, settings, expected, stop: context.stop).problems
+      var look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
       try context.checkpoint()
+      look.add(try cordoned(context, expected.baseline))
+      problems = look.decisive
       if problems.isEmpty { problems = try staleLeases(context, &leases) }
+      well = problems.isEmpty ? look : nil
+      wellSince = problems.isEmpty ? wellSince ?? monotonicNow() : nil
+      if problems.isEmpty, let since = wellSince, monotonicNow() - since < Self.patience { problems = look.reported }
       if !problems.isEmpty, monotonicNow() - told > .seconds(10) {
         told = monotonicNow()
         context.message("not well yet: \(problems[0])" + (problems.count > 1 ? " and \(problems.count - 1) more" : ""))
       }
       return problems.isEmpty
     }
-    guard isWell else {
-      throw Failure(
-        .needsOperator, what: "the cluster is not well \(limit.forPeople) after the rollback",
-        why: (problems.prefix(6) + packages).joined(separator: "; "),
-        next: "look at what is named (crictl ps -a, crictl logs), then run `kguard resume`")
-    }
+    if isWell, let well { return well }
+    // The time was up while pods were still awaited.
+    if let well { return well }
+    throw Failure(
+      .needsOperator, what: "the cluster is not well \(limit.forPeople) after the rollback",
+      why: (problems.prefix(6) + packages).joined(separator: "; "),
+      next: "look at what is named (crictl ps -a, crictl logs), then run `kguard resume`")
   }
+
+  /// How long pods may take to be as ready as before, once the control plane is well.
+  private static let patience = Duration.seconds(120)
 
   private func expectation(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> ClusterHealth.Expectation {
     var expected = ClusterHealth.Expectation()
     guard undo == nil, let baseline = try Baseline.load(context.state, target.run) else { return expected }
     expected.baseline = baseline
-    expected.version = KubernetesVersion(baseline.kubernetes)
-    // Packages may not be kguard's: what is installed is told apart, and what runs is what is installed.
+    // kubeadm's records come back with etcd only. Packages may not be kguard's: what is installed is told apart, and what runs is what is
+    // installed.
+    expected.versions = .before(baseline, records: hasSwapped(target))
     return expected
+  }
+
+  /// A node that took pods before the run and takes none now.
+  private func cordoned(_ context: StepContext, _ baseline: Baseline?) throws(Failure) -> [HealthProblem] {
+    guard let baseline, baseline.nodes.contains(where: { $0.name == baseline.node && $0.isSchedulable }) else { return [] }
+    let nodes = (try? ThisNode.api(context.machine, stop: context.stop).nodes()) ?? []
+    guard nodes.contains(where: { $0.name == baseline.node && !$0.isSchedulable }) else { return [] }
+    return [HealthProblem(.reported, "the node \(baseline.node) takes no pods, which it did before: kubectl uncordon \(baseline.node)")]
+  }
+
+  /// Without a restore of etcd, what kubeadm wrote into it stays.
+  private func leftRecords(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> [String] {
+    guard !hasSwapped(target), let baseline = try Baseline.load(context.state, target.run) else { return [] }
+    return try ClusterRecords.read(try ThisNode.api(context.machine, stop: context.stop)).advice(baseline)
   }
 
   /// Leaders live where their leases are renewed: each must be seen to change once.
   private func staleLeases(_ context: StepContext, _ first: inout [String: String]?) throws(Failure) -> [String] {
-    let now = Leases.renewals(try ThisNode.api(context.machine, stop: context.stop), try ThisNode.name(context.machine))
+    let now = try Leases.renewals(context.machine, stop: context.stop)
     guard let before = first else {
       first = now
       return ["the leases are watched"]

@@ -24,6 +24,7 @@ struct EtcdSwap: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     try Outage.begin(.swap, context)
+    try ControlPlaneStop(context, try RollbackTarget(context, undo: undo)).ensure()
     let exchanges = try exchanges(context)
     // Half way through, what has come in already is not missing in the staged directory.
     if undo == nil, try !isBegun(exchanges, context) { try staged(context).ensure(context) }

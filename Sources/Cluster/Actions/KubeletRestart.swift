@@ -56,7 +56,7 @@ struct KubeletRestart: Action {
     var last: String? = "the API server did not answer"
     let isWell = try context.wait(timeout, every: .seconds(1)) { () throws(Failure) in
       let api = try ThisNode.api(context.machine, stop: context.stop)
-      let renewed = Leases.renewals(api, name)["the node \(name)"]
+      let renewed = try Leases.read(context.machine, node: name).renewals(api)[Leases.nodeName(name)]
       if first == nil { first = renewed }
       last = try problem(context)
       guard last == nil else { return false }

@@ -8,20 +8,28 @@ internal import Playbooks
 struct NodeDrain: Action {
   static let signature = ActionSignature(
     "node/drain", summary: "cordon the node and evict its pods, within their disruption budgets; not on a sole node",
-    inputs: [ActionInput("patience", .duration, description: "how long evictions may take (default 5m)")])
+    inputs: [
+      ActionInput("patience", .duration, description: "how long evictions may take (default 5m)"),
+      ActionInput(
+        "delete-emptydir-data", .bool, description: "true: evict pods with data in an emptyDir on disk too; left out, they go on running"),
+    ])
   static let changesCluster = true
 
   let patience: Duration
+  let deletesLocalData: Bool
 
-  init(_ inputs: ActionInputs) throws(Failure) { patience = inputs["patience"].flatMap { Duration(text: $0) } ?? .seconds(300) }
+  init(_ inputs: ActionInputs) throws(Failure) {
+    patience = inputs["patience"].flatMap { Duration(text: $0) } ?? .seconds(300)
+    deletesLocalData = inputs.isTrue("delete-emptydir-data")
+  }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    let view = try NodeView(context)
+    let view = try look(context)
     return view.isSole || (view.isCordoned && view.evictable.isEmpty)
   }
 
   func perform(_ context: StepContext) throws(Failure) {
-    var view = try NodeView(context)
+    var view = try look(context)
     if view.isSole { return }
     let writes = try KubernetesWrites(context.machine, stop: context.stop)
     try failpoint("node-drain/cordon.before")
@@ -34,7 +42,7 @@ struct NodeDrain: Action {
     let end = monotonicNow() + patience
     var reasons: [String: String] = [:]
     while true {
-      view = try NodeView(context)
+      view = try look(context)
       if view.evictable.isEmpty { return }
       if monotonicNow() >= end { throw stuck(view, reasons) }
       for pod in view.evictable {
@@ -48,17 +56,24 @@ struct NodeDrain: Action {
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
-    let view = try NodeView(context)
+    let view = try look(context)
     if view.isSole {
       return ["drained": false, "node": .string(view.name), "summary": "not drained: it is the only node that could take the pods"]
     }
     guard view.isCordoned, view.evictable.isEmpty else { throw stuck(view, [:]) }
-    return ["drained": true, "node": .string(view.name), "summary": .string("\(view.name) is cordoned and empty")]
+    if view.left.isEmpty { return ["drained": true, "node": .string(view.name), "summary": .string("\(view.name) is cordoned and empty")] }
+    for words in view.left { context.message("left running: \(words)") }
+    return [
+      "drained": true, "node": .string(view.name), "left": JSON(Array(view.left.prefix(100))),
+      "summary": .string("\(view.name) is cordoned; \(view.left.count) pods are left running"),
+    ]
   }
 
   var undo: (@Sendable (StepContext) throws(Failure) -> Void)? {
     { (context) throws(Failure) in try NodeUncordon.uncordonIfOurs(context) }
   }
+
+  private func look(_ context: StepContext) throws(Failure) -> NodeView { try NodeView(context, deletesLocalData: deletesLocalData) }
 
   private func stuck(_ view: NodeView, _ reasons: [String: String]) -> Failure {
     let names = view.evictable.prefix(5).map { $0.namespace + "/" + $0.name }
@@ -75,18 +90,33 @@ struct NodeView {
   let isCordoned: Bool
   /// No other node could take its pods.
   let isSole: Bool
-  /// Neither static nor of a daemonset, nor ended already.
+  /// Pods that come up elsewhere when they are evicted here.
   let evictable: [KubernetesPod]
+  /// Those that would be lost, or their data, in words: they go on running.
+  let left: [String]
 
-  init(_ context: StepContext) throws(Failure) {
+  init(_ context: StepContext, deletesLocalData: Bool = false) throws(Failure) {
     name = try ThisNode.name(context.machine)
     let api = try ThisNode.api(context.machine, timeout: .seconds(20), stop: context.stop)
     let nodes = try api.nodes()
     let own = name
     isCordoned = nodes.first { $0.name == own }?.isSchedulable == false
     isSole = !nodes.contains { $0.name != own && $0.isReady && $0.isSchedulable }
-    evictable = try api.items("/api/v1/pods", query: "fieldSelector=spec.nodeName%3D\(own)").map(KubernetesPod.init).filter {
-      $0.node == own && $0.owner != "DaemonSet" && $0.owner != "Node" && $0.phase != "Succeeded" && $0.phase != "Failed"
+    (evictable, left) = Self.sort(try api.pods(on: own), deletesLocalData: deletesLocalData)
+  }
+
+  /// Static pods, those of daemonsets and those that have ended are nobody's business.
+  static func sort(_ pods: [KubernetesPod], deletesLocalData: Bool) -> (evictable: [KubernetesPod], left: [String]) {
+    var (evictable, left): ([KubernetesPod], [String]) = ([], [])
+    for pod in pods where !["DaemonSet", "Node"].contains(pod.owner) && pod.phase != "Succeeded" && pod.phase != "Failed" {
+      if !pod.isControlled {
+        left.append("\(pod.namespace)/\(pod.name) has no controller")
+      } else if pod.hasLocalData && !deletesLocalData {
+        left.append("\(pod.namespace)/\(pod.name) keeps data in an emptyDir")
+      } else {
+        evictable.append(pod)
+      }
     }
+    return (evictable, left.sorted())
   }
 }

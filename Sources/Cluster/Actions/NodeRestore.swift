@@ -28,6 +28,7 @@ struct NodeRestore: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context, undo: undo)
+    try ControlPlaneStop(context, target).ensure()
     if undo != nil {
       for change in try toTakeBack(context, target) { try takeBack(change, context) }
       return

@@ -25,7 +25,13 @@ public struct Baseline: Sendable, Equatable {
   let nodes: [Node]
   let namespaces: [String]
   let counts: [String: Int64]
+  /// Resources that could not be counted.
+  var uncounted: [String] = []
   let workloads: [Workload]
+  /// Images of kube-proxy and CoreDNS.
+  var addons: [String: String] = [:]
+  /// Titles of the daemonsets that have a ready pod on this node.
+  var daemons: [String] = []
 
   /// One thing that is not as it was.
   public struct Difference: Sendable, Equatable, CustomStringConvertible {
@@ -59,12 +65,13 @@ public struct Baseline: Sendable, Equatable {
     addAll(.version, programs, now.programs)
     addAll(.manifest, manifests, now.manifests)
     addAll(.image, images, now.images)
+    addAll(.image, addons, now.addons)
     addAll(.node, Self.table(nodes), Self.table(now.nodes))
     addAll(.version, Self.kubelets(nodes), Self.kubelets(now.nodes))
     for name in Set(namespaces).symmetricDifference(now.namespaces).sorted() {
       add(.namespace, name, namespaces.contains(name) ? "there" : nil, now.namespaces.contains(name) ? "there" : nil)
     }
-    let resources = Set(counts.keys).union(now.counts.keys).subtracting(Self.restless)
+    let resources = Set(counts.keys).union(now.counts.keys).subtracting(Self.restless).subtracting(uncounted + now.uncounted)
     for name in resources.sorted() { add(.count, name, counts[name].map(String.init), now.counts[name].map(String.init)) }
     compareWorkloads(now, add)
     return found
@@ -111,7 +118,8 @@ extension Baseline {
         nodes.map {
           ["name": .string($0.name), "ready": .bool($0.isReady), "schedulable": .bool($0.isSchedulable), "kubelet": .string($0.kubelet)]
         }),
-      "namespaces": JSON(namespaces), "counts": .object(countsJSON), "workloads": .array(workloads.map(\.json)),
+      "namespaces": JSON(namespaces), "counts": .object(countsJSON), "uncounted": JSON(uncounted),
+      "workloads": .array(workloads.map(\.json)), "addons": map(addons), "daemons": JSON(daemons),
     ]
   }
 
@@ -138,6 +146,9 @@ extension Baseline {
     self.namespaces = namespaces.compactMap(\.string)
     self.counts = Dictionary(counts.pairs.compactMap { pair in pair.value.int.map { (pair.key, $0) } }) { $1 }
     self.workloads = workloads.compactMap { Workload(json: $0) }
+    uncounted = (json["uncounted"]?.array ?? []).compactMap(\.string)
+    addons = map("addons") ?? [:]
+    daemons = (json["daemons"]?.array ?? []).compactMap(\.string)
   }
 
   /// Where a run keeps it.

@@ -14,13 +14,18 @@ extension Baseline {
     var programs: [String: String] = [:]
     for name in ["kubeadm", "kubelet"] { programs[name] = try ThisNode.version(of: name, machine).description }
     let nodes = try api.nodes().sorted { $0.name < $1.name }
+    let name = try ThisNode.name(machine)
+    let records = try ClusterRecords.read(api)
+    let (counts, uncounted) = try api.counts()
+    let daemons = Workload.daemons(try api.pods(on: name)).filter(\.value).keys.sorted()
     return Baseline(
-      node: try ThisNode.name(machine), kubernetes: try ClusterConfiguration.read(api)?.kubernetesVersion ?? "",
+      node: name, kubernetes: records.kubernetes ?? "",
       etcd: try etcdVersion(machine, configuration, stop), programs: programs,
       manifests: Dictionary(try StaticPods.hashes(machine).map { ($0.name, $0.sha256.description) }) { $1 }, images: images,
       nodes: nodes.map { Node(name: $0.name, isReady: $0.isReady, isSchedulable: $0.isSchedulable, kubelet: $0.kubeletVersion) },
       namespaces: try api.items("/api/v1/namespaces").compactMap { $0.at("metadata", "name")?.string }.sorted(),
-      counts: Dictionary(try api.counts().map { ($0.resource, $0.count) }) { $1 }, workloads: try Workload.all(api))
+      counts: Dictionary(counts.map { ($0.resource, $0.count) }) { $1 }, uncounted: uncounted, workloads: try Workload.all(api),
+      addons: records.addons, daemons: daemons)
   }
 
   private static func etcdVersion(_ machine: any Machine, _ configuration: Configuration, _ stop: StopSignal?) throws(Failure) -> String {

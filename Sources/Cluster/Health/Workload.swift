@@ -29,6 +29,15 @@ struct Workload: Equatable {
     ready = object.at("status", isDaemonSet ? "numberReady" : "readyReplicas")?.int ?? 0
   }
 
+  var isDaemonSet: Bool { kind == "DaemonSet" }
+
+  /// By the title of its daemonset, whether each of these pods is ready.
+  static func daemons(_ pods: [KubernetesPod]) -> [String: Bool] {
+    let owned = pods.filter { $0.owner == "DaemonSet" }.map { ("DaemonSet \($0.namespace)/\($0.ownerName)", $0.isReady) }
+    // In a rolling update the old pod and the new one may both be there.
+    return Dictionary(owned) { $0 || $1 }
+  }
+
   static func all(_ api: KubernetesAPI) throws(Failure) -> [Workload] {
     var found: [Workload] = []
     for (kind, plural) in kinds {

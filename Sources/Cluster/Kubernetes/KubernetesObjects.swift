@@ -36,6 +36,11 @@ public struct KubernetesPod: Sendable, Equatable {
   public let images: [String]
   /// The kind of its controller: `ReplicaSet`, `Job`, `Node` for a static pod's mirror; empty for a bare pod.
   public let owner: String
+  public let ownerName: String
+  /// Somebody makes it anew where it is deleted.
+  public let isControlled: Bool
+  /// It has an `emptyDir` on disk, which is lost with the pod.
+  public let hasLocalData: Bool
   /// Set on the mirror of a static pod.
   public let manifestHash: String?
   /// Why a container waits: `CrashLoopBackOff`, `ImagePullBackOff`.
@@ -52,7 +57,13 @@ public struct KubernetesPod: Sendable, Equatable {
     isReady = (json.at("status", "conditions")?.array ?? []).contains { $0["type"]?.string == "Ready" && $0["status"]?.string == "True" }
     restarts = statuses.reduce(0) { $0 &+ ($1["restartCount"]?.int ?? 0) }
     images = (json.at("spec", "containers")?.array ?? []).compactMap { $0["image"]?.string }
-    owner = (owners.first { $0["controller"]?.bool == true } ?? owners.first)?["kind"]?.string ?? ""
+    let controller = owners.first { $0["controller"]?.bool == true }
+    owner = (controller ?? owners.first)?["kind"]?.string ?? ""
+    ownerName = (controller ?? owners.first)?["name"]?.string ?? ""
+    isControlled = controller != nil
+    hasLocalData = (json.at("spec", "volumes")?.array ?? []).contains { volume in
+      volume["emptyDir"].map { $0["medium"]?.string != "Memory" } ?? false
+    }
     manifestHash = json.at("metadata", "annotations", "kubernetes.io/config.hash")?.string
     waiting = statuses.compactMap { $0.at("state", "waiting", "reason")?.string }
   }
@@ -66,8 +77,15 @@ extension KubernetesAPI {
     try items(namespace.map { "/api/v1/namespaces/\($0)/pods" } ?? "/api/v1/pods").map(KubernetesPod.init)
   }
 
-  /// How many objects there are of every resource that can be listed: `pods`, `widgets.example.com`.
-  public func counts() throws(Failure) -> [(resource: String, count: Int64)] {
+  /// Of all namespaces, on one node.
+  public func pods(on node: String) throws(Failure) -> [KubernetesPod] {
+    try items("/api/v1/pods", query: "fieldSelector=spec.nodeName%3D\(node)").map(KubernetesPod.init).filter { $0.node == node }
+  }
+
+  /// How many objects there are of every resource that can be listed: `pods`, `widgets.example.com`. One that cannot be counted (its
+  /// webhook is broken, its server is busy) is named in `uncounted` and keeps no other from being counted.
+  public func counts() throws(Failure) -> (counts: [(resource: String, count: Int64)], uncounted: [String]) {
+    var uncounted: [String] = []
     var groups: [(path: String, group: String)] = [("/api/v1", "")]
     for group in try get("/apis")["groups"]?.array ?? [] {
       guard let name = group["name"]?.string, let version = group.at("preferredVersion", "groupVersion")?.string else { continue }
@@ -75,15 +93,35 @@ extension KubernetesAPI {
     }
     var counts: [(resource: String, count: Int64)] = []
     for (path, group) in groups {
-      // An aggregated API whose server is down does not keep the others from being counted.
-      guard let list = try? get(path)["resources"]?.array else { continue }
+      let resources: JSON
+      do throws(Failure) {
+        resources = try get(path)
+      } catch {
+        if error.exit == .interrupted { throw error }
+        uncounted.append(path)
+        continue
+      }
+      let list = resources["resources"]?.array ?? []
+      // Custom resources of a group share their webhook; each would be waited for in vain.
+      var isBroken = false
       for resource in list {
         guard let name = resource["name"]?.string, !name.contains("/"),
           resource["verbs"]?.array?.contains(where: { $0.string == "list" }) == true
         else { continue }
-        counts.append((group.isEmpty ? name : "\(name).\(group)", try count("\(path)/\(name)")))
+        let title = group.isEmpty ? name : "\(name).\(group)"
+        if isBroken {
+          uncounted.append(title)
+          continue
+        }
+        do throws(Failure) {
+          counts.append((title, try count("\(path)/\(name)")))
+        } catch {
+          if error.exit == .interrupted { throw error }
+          uncounted.append(title)
+          isBroken = error.isTransient && !group.isEmpty
+        }
       }
     }
-    return counts.sorted { $0.resource < $1.resource }
+    return (counts.sorted { $0.resource < $1.resource }, uncounted.sorted())
   }
 }

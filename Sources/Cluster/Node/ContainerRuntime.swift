@@ -8,12 +8,16 @@ struct ContainerRuntime {
     let id: String
     let name: String
     let pod: String
+    /// The same over restarts of the node; another one after each change of a manifest.
+    let podUID: String
     let namespace: String
     /// The image as the runtime knows it: a digest, an id or a name.
     let image: String
     let imageRef: String
     let attempt: Int64
     let state: State
+    /// Nanoseconds since 1970.
+    let created: Int64
   }
 
   struct Image: Equatable {
@@ -39,9 +43,10 @@ struct ContainerRuntime {
       return Container(
         id: entry["id"]?.string ?? "", name: entry.at("metadata", "name")?.string ?? "",
         pod: entry.at("labels", "io.kubernetes.pod.name")?.string ?? "",
+        podUID: entry.at("labels", "io.kubernetes.pod.uid")?.string ?? entry["podSandboxId"]?.string ?? "",
         namespace: entry.at("labels", "io.kubernetes.pod.namespace")?.string ?? "", image: entry.at("image", "image")?.string ?? "",
         imageRef: entry["imageRef"]?.string ?? "", attempt: entry.at("metadata", "attempt")?.int ?? 0,
-        state: Container.State(rawValue: state) ?? .unknown)
+        state: Container.State(rawValue: state) ?? .unknown, created: entry["createdAt"]?.string.flatMap { Int64($0) } ?? 0)
     }
   }
 

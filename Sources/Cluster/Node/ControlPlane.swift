@@ -9,9 +9,9 @@ struct ControlPlane {
     let image: String
     /// What runs under that name now.
     let running: [Running]
-    /// How often its newest container was started anew; -1 where there is none.
+    /// Of the newest pod, and of the manifest's image: how often its container was started anew; -1 where there is none.
     let attempts: Int64
-    /// The ids of containers that have ended.
+    /// How many containers of that pod have ended.
     let ended: Int
 
     var version: KubernetesVersion? { Self.version(image) }
@@ -26,6 +26,12 @@ struct ControlPlane {
     let id: String
     let tags: [String]
     let digest: String
+
+    /// A manifest may name its image by tag, by digest, or by both.
+    func runs(_ image: String) -> Bool {
+      if tags.contains(image) { return true }
+      return image.split(separator: "@").count == 2 && image.hasSuffix("@" + digest)
+    }
   }
 
   static let names = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
@@ -48,10 +54,23 @@ struct ControlPlane {
           let found = images.first { $0.isImage(of: container) }
           return Running(id: container.id, tags: found?.tags ?? [], digest: found?.digest ?? container.imageRef)
         }
+        let newest = Self.newest(own, image, images)
         return Component(
-          name: name, image: image, running: running.sorted { $0.id < $1.id }, attempts: own.map(\.attempt).max() ?? -1,
-          ended: own.count { $0.state == .exited })
+          name: name, image: image, running: running.sorted { $0.id < $1.id }, attempts: newest.map(\.attempt).max() ?? -1,
+          ended: newest.count { $0.state == .exited })
       })
+  }
+
+  /// The containers of the pod that was made last, if they are of this image: those of an earlier pod tell nothing of it.
+  static func newest(
+    _ containers: [ContainerRuntime.Container], _ image: String, _ images: [ContainerRuntime.Image]
+  ) -> [ContainerRuntime.Container] {
+    guard let last = containers.max(by: { $0.created < $1.created }) else { return [] }
+    return containers.filter { container in
+      guard container.podUID == last.podUID else { return false }
+      let found = images.first { $0.isImage(of: container) }
+      return Running(id: container.id, tags: found?.tags ?? [], digest: found?.digest ?? container.imageRef).runs(image)
+    }
   }
 
   /// Versions in the manifests, without asking anything but files.
@@ -70,7 +89,29 @@ struct ControlPlane {
       if component.version != version { return ["the manifest of \(component.name) has the image \(component.image)"] }
       guard let one = component.running.first else { return ["\(component.name) does not run"] }
       if component.running.count > 1 { return ["\(component.running.count) containers of \(component.name) run"] }
-      return one.tags.contains(component.image) ? [] : ["\(component.name) still runs \(one.tags.first ?? one.digest)"]
+      return one.runs(component.image) ? [] : ["\(component.name) still runs \(one.tags.first ?? one.digest)"]
+    }
+  }
+
+  /// What keeps it from being what the baseline has, component by component.
+  func differences(from baseline: Baseline) -> [String] {
+    let others = components.compactMap { component -> String? in
+      let before = baseline.images[component.name]?.split(separator: " ").first.map(String.init)
+      guard let before, before != component.image else { return nil }
+      return "the manifest of \(component.name) has the image \(component.image), it had \(before)"
+    }
+    return others + notRunning
+  }
+
+  /// What does not run as its manifest says.
+  var notRunning: [String] {
+    components.compactMap { component in
+      guard component.running.count == 1, let one = component.running.first else {
+        return component.running.isEmpty
+          ? "\(component.name) does not run" : "\(component.running.count) containers of \(component.name) run"
+      }
+      return one.runs(component.image)
+        ? nil : "\(component.name) runs \(one.tags.first ?? one.digest), its manifest says \(component.image)"
     }
   }
 
@@ -83,22 +124,5 @@ struct ControlPlane {
       members[component.name] = ["image": .string(component.image), "digest": JSON(component.running.first?.digest)]
     }
     return .object(members)
-  }
-}
-
-extension ControlPlane {
-  /// kube-proxy's daemonset and kubeadm's record of the cluster's version, from the API server.
-  static func recorded(_ api: KubernetesAPI, differsFrom version: KubernetesVersion) throws(Failure) -> [String] {
-    var words: [String] = []
-    guard let configuration = try ClusterConfiguration.read(api) else { return ["there is no kubeadm-config"] }
-    if KubernetesVersion(configuration.kubernetesVersion) != version {
-      words.append("kubeadm-config says \(configuration.kubernetesVersion)")
-    }
-    // Some clusters do without kube-proxy.
-    if let proxy = try api.find("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy") {
-      let image = proxy.at("spec", "template", "spec", "containers")?[0]?["image"]?.string ?? ""
-      if Component.version(image) != version { words.append("kube-proxy has the image \(image)") }
-    }
-    return words
   }
 }

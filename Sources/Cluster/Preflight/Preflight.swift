@@ -60,7 +60,7 @@ public func runPreflight(
   let scene = PreflightScene(machine: machine, configuration: configuration, state: state, target: target, mayStayHere: mayStayHere)
   let groups: [@Sendable (PreflightScene) -> [Check]] = [
     HostChecks.all, RoleChecks.all, VersionChecks.all, EtcdChecks.all, DataChecks.all, FileChecks.all, CertificateChecks.all,
-    ClusterChecks.all, OffsiteChecks.all,
+    ClusterChecks.all, HealthChecks.all, OffsiteChecks.all,
   ]
   let found = Mutex<[Int: [Check]]>([:])
   let workers = Workers()

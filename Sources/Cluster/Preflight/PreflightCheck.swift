@@ -36,6 +36,7 @@ public struct PreflightCheck: Sendable, Equatable {
     PreflightCheck("control-plane-pods", "the control plane's pods are ready"),
     PreflightCheck("clock", "this node's clock agrees with the others'"),
     PreflightCheck("disruption-budgets", "no disruption budget blocks a drain"),
+    PreflightCheck("health", "all that the upgrade's last step will want is well already"),
     PreflightCheck("offsite", "every off-site target takes an object and gives it back"),
   ]
 }

@@ -24,6 +24,8 @@ struct Assessment {
   private(set) var files: [String] = []
   /// Installed programs of another version.
   private(set) var programs: [String] = []
+  /// What is not ready in the cluster, and no proof that anything of this node was changed: told, and nothing is put back for it.
+  private(set) var unready: [String] = []
   private var hasBaseline = false
 
   var verdict: Verdict {
@@ -51,10 +53,10 @@ struct Assessment {
     // With other manifests there is nothing to wait for: it is no more what it was.
     let limit = found.core.isEmpty ? min(settlingTime, try context.settings.health.timeout) : .zero
     let bundle = try target.bundle(context)
-    var problems: [String] = []
+    var (problems, unready): ([String], [String]) = ([], [])
     var told = monotonicNow()
     _ = try context.wait(limit, every: .seconds(1)) { () throws(Failure) in
-      problems = try running(context, baseline, bundle)
+      (problems, unready) = try running(context, baseline, bundle)
       if !problems.isEmpty, monotonicNow() - told > .seconds(10) {
         told = monotonicNow()
         context.message("the manifests are as before; waiting for the rest: \(problems[0])")
@@ -62,6 +64,7 @@ struct Assessment {
       return problems.isEmpty
     }
     found.core += problems
+    found.unready = unready
     return found
   }
 
@@ -74,20 +77,26 @@ struct Assessment {
     }
   }
 
-  /// Containers, etcd, kubeadm's record and health, against the baseline.
-  private static func running(_ context: StepContext, _ baseline: Baseline, _ bundle: BundleManifest?) throws(Failure) -> [String] {
+  /// Containers, etcd, kubeadm's record and this node's health, against the baseline; then what is not ready elsewhere. A deployment
+  /// that somebody deleted, or a worker that is down, is not undone by older data.
+  private static func running(
+    _ context: StepContext, _ baseline: Baseline, _ bundle: BundleManifest?
+  ) throws(Failure) -> (core: [String], unready: [String]) {
     let settings = try context.settings
-    var expected = ClusterHealth.Expectation()
-    expected.version = KubernetesVersion(baseline.kubernetes)
+    var expected = ClusterHealth.Expectation(versions: .before(baseline, records: true), baseline: baseline)
     // A newer kubelet that is installed and not started is a matter of packages.
-    expected.kubelet = baseline.nodes.first { $0.name == baseline.node }.flatMap { KubernetesVersion($0.kubelet) }
-    expected.baseline = baseline
-    var problems = ClusterHealth.look(context.machine, settings, expected, stop: context.stop).problems
+    if let before = baseline.nodes.first(where: { $0.name == baseline.node }).flatMap({ KubernetesVersion($0.kubelet) }) {
+      expected.kubelet = .exactly(before)
+    }
+    let look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
+    try context.checkpoint()
+    var core = look.problems.filter { $0.weight == .controlPlane }.map(\.words)
+    let unready = look.problems.filter { $0.weight != .controlPlane }.map(\.words) + look.gone.map { "\($0) is gone" }
     if let survey = try? settings.etcdCluster(context.machine, timeout: .seconds(5), stop: context.stop).survey() {
       let versions = Set(survey.seats.compactMap { $0.status?.version }).sorted().joined(separator: ", ")
       let before = bundle?.etcdVersion ?? baseline.etcd
-      if versions != before { problems.append("etcd is \(versions), it was \(before)") }
+      if versions != before { core.append("etcd is \(versions), it was \(before)") }
     }
-    return problems
+    return (core, unready)
   }
 }

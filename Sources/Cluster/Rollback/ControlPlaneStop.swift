@@ -36,6 +36,14 @@ struct ControlPlaneStop {
     return words
   }
 
+  /// For the steps after the stop: a reboot may have come between, and kubelet is enabled; somebody may have started something.
+  func ensure() throws(Failure) {
+    let found = try left()
+    if found.isEmpty { return }
+    context.message("not stopped any more: \(found[0])" + (found.count > 1 ? " and \(found.count - 1) more" : "") + "; it is stopped again")
+    try run()
+  }
+
   func run() throws(Failure) {
     // An API server that outlives etcd by a moment is harmless; one that outlives a swap writes its cache into the restored data.
     let names = try StaticPodFiles.names(context.machine)

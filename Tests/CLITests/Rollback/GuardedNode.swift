@@ -1,3 +1,4 @@
+import Cluster
 import Glibc
 import Host
 import Model
@@ -82,6 +83,25 @@ final class GuardedNode: Sendable {
     all["KGUARD_ROOT"] = root
     let result = try runCaptured(Bench.binary, bench.command(arguments, environment: all), timeout: .seconds(180))
     return Bench.Outcome(end: result.end, output: result.text, errors: result.errorText)
+  }
+
+  /// One request with the admin's certificate; its status.
+  @discardableResult
+  func request(_ method: String, _ path: String, _ body: String, type: String = "application/json") throws -> Int {
+    let config = try KubeConfig.read(try LocalMachine(root: root))
+    var request = HTTPRequest(method, config.server + path)
+    request.tls = config.tls
+    request.headers = [("content-type", type)]
+    request.body = .bytes(Array(body.utf8))
+    request.usesProxy = false
+    return try HTTPClient().send(request).status
+  }
+
+  func get(_ path: String) throws -> JSON { try JSON(parsing: try sandbox("get", [path])) }
+
+  func configure(_ text: String) throws {
+    try Files.makeDirectory(root + "/etc/kguard")
+    try Files.replace(root + "/etc/kguard/config.yaml", with: Array(text.utf8), mode: 0o644)
   }
 
   /// Names of the configmaps in demo, as the API server has them.

@@ -31,6 +31,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = {k: v[0] for k, v in urllib.parse.parse_qs(url.query, keep_blank_values=True).items()}
         if url.path == "/version":
             return self.answer(200, {"gitVersion": "v1.21.0"})
+        if url.path == "/apis":
+            groups = [("good.example.com", "v1"), ("down.example.com", "v1")]
+            return self.answer(200, {"groups": [{"name": n, "preferredVersion": {"groupVersion": n + "/" + v}} for n, v in groups]})
+        if url.path in ("/api/v1", "/apis/good.example.com/v1"):
+            names = ["pods", "pods/log", "secrets"] if url.path == "/api/v1" else ["widgets"]
+            return self.answer(200, {"resources": [{"name": n, "verbs": ["get", "list"]} for n in names]})
+        if url.path == "/apis/good.example.com/v1/widgets":
+            return self.refuse(500, "conversion webhook for widgets failed")
+        if url.path == "/apis/down.example.com/v1":
+            return self.refuse(503, "service unavailable")
         if url.path == "/readyz":
             return self.answer(500, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
         if url.path == "/livez":
