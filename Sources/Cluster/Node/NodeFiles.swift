@@ -145,7 +145,7 @@ struct NodeFiles {
     if try machine.info(destination, followLinks: false)?.kind == .directory {
       // A link to a directory above, or to a large one, is no place of kubeadm's.
       guard !path.hasPrefix(destination + "/"), destination != "/", count(destination, Self.mostLinked) < Self.mostLinked else {
-        return omit(path, "what it leads to is not archived: \(destination) is too large")
+        return omit(path, "what it leads to is not archived: \(destination) holds too much, or the link itself")
       }
     }
     depth += 1
