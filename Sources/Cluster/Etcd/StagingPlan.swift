@@ -65,6 +65,19 @@ public struct StagingPlan: Sendable, Equatable {
       id: id, live: live, staged: staged, liveWAL: wal, stagedWAL: stagedWAL, swap: swap, owner: info.owner, group: info.group)
   }
 
+  /// Throws where what the plan would rename is, or holds, a mount point by now: that would be found out with the control plane down.
+  func requireMovable() throws(Failure) {
+    var moved = [swap == .rename ? live : live + "/member"]
+    if let liveWAL, swapsLog, !movesLogFiles { moved.append(liveWAL) }
+    for path in moved {
+      let points = try Files.isMountPoint(path) ? [path] : Files.mountPoints(below: path)
+      guard let point = points.first(where: { $0 != (movesLogFiles ? liveWAL : nil) }) else { continue }
+      throw Failure(
+        .needsOperator, what: "cannot put etcd's data back", why: "a filesystem is mounted at \(point), which was not so at the drill",
+        next: "mount it as it was, then run `kguard resume`; nothing was stopped")
+    }
+  }
+
   /// The write-ahead log is exchanged by itself: it does not lie in what is moved.
   var swapsLog: Bool { stagedWAL.map { !$0.hasPrefix(staged + "/") } ?? false }
 

@@ -13,7 +13,7 @@ public enum NodeArchive {
   /// Writes the archive. `packages` goes into its manifest.
   static func write(_ machine: any Machine, to file: String, packages: JSON, extra: [String]) throws(Failure) -> Contents {
     let files = try NodeFiles.collect(machine, extra: extra)
-    let contents = Contents(entries: files.entries, packages: packages, omissions: files.omissions, roots: NodeScope.roots)
+    let contents = Contents(entries: files.entries, packages: packages, omissions: files.omissions, roots: files.roots)
     let manifest = Array((contents.json.text() + "\n").utf8)
     let archive = try ZstdFile(file, mode: 0o600)
     func put(_ entry: TarEntry, _ bytes: [UInt8]) throws(Failure) {

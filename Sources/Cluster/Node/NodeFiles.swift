@@ -28,12 +28,16 @@ struct NodeFiles {
 
   private(set) var entries: [NodeArchive.Entry] = []
   private(set) var omissions: [Omission] = []
+  /// The usual places, where they really are, whether or not something is there.
+  private(set) var roots: [String] = []
   /// Contents of the rest, read once: a log there changes at any moment.
   private(set) var contents: [String: [UInt8]] = [:]
 
   private let machine: any Machine
   private let references: Set<String>
   private var places: [String: Int] = [:]
+  /// Links that were met on the way to something else, and not looked at for themselves yet.
+  private var noted: Set<String> = []
   private var sum: Int64 = 0
   private var restSum: Int64 = 0
   private var restCount = 0
@@ -44,9 +48,9 @@ struct NodeFiles {
   static func collect(_ machine: any Machine, extra: [String]) throws(Failure) -> NodeFiles {
     var files = NodeFiles(machine, references: try NodeScope.references(machine))
     for path in NodeScope.roots + extra + files.references.sorted() {
-      // What leads to a path is followed; the path itself may be a link.
-      guard let parent = files.host(Files.real(machine.locate(Files.directory(of: path)))) else { continue }
-      try files.visit(path, at: (parent == "/" ? "" : parent) + "/" + Files.name(of: path), isNamed: extra.contains(path))
+      guard let place = try files.walk(from: "/", path, isNamed: false) else { continue }
+      if NodeScope.roots.contains(path), !NodeScope.isOpen(path), path != NodeScope.changing { files.roots.append(place) }
+      try files.visit(path, at: place, isNamed: extra.contains(path))
     }
     return files
   }
@@ -56,11 +60,54 @@ struct NodeFiles {
     self.references = references
   }
 
-  /// A path of this machine as the host calls it; nil where it lies outside of the host's root.
-  private func host(_ real: String?) -> String? {
-    guard let real, machine.root != "/" else { return real }
-    if real == machine.root { return "/" }
-    return real.hasPrefix(machine.root + "/") ? String(real.dropFirst(machine.root.count)) : nil
+  /// Where a path leads, every link above its last name followed and noted. Nil where it leads out of the host's root, or in circles.
+  private mutating func walk(from base: String, _ path: String, isNamed: Bool) throws(Failure) -> String? {
+    // The kernel follows an absolute link from its own root, whatever the host's is; a path that the host names begins at the host's.
+    guard var rest = isNamed ? inside(path) : path else { return nil }
+    var done = rest.hasPrefix("/") || base == "/" ? "" : base
+    var links = 0
+    while let name = rest.split(separator: "/").first {
+      let left = rest.drop { $0 == "/" }.dropFirst(name.count).drop { $0 == "/" }
+      rest = String(left)
+      if name == "." { continue }
+      if name == ".." {
+        done = Files.directory(of: done)
+        if done == "/" || done == "." { done = "" }
+        continue
+      }
+      let next = done + "/" + name
+      if rest.isEmpty { return next }
+      guard let info = try machine.info(next, followLinks: false), info.kind == .link else {
+        done = next
+        continue
+      }
+      links += 1
+      guard links < 40, let target = inside(try Files.linkTarget(machine.locate(next))) else { return nil }
+      note(next, info, try Files.linkTarget(machine.locate(next)), isNamed: isNamed)
+      if target.hasPrefix("/") { done = "" }
+      rest = target + "/" + rest
+    }
+    return done.isEmpty ? "/" : done
+  }
+
+  /// A link's target as the host calls it.
+  private func inside(_ target: String) -> String? {
+    guard machine.root != "/", target.hasPrefix("/") else { return target }
+    return target.hasPrefix(machine.root + "/") ? String(target.dropFirst(machine.root.count)) : nil
+  }
+
+  private mutating func note(_ path: String, _ info: FileInfo, _ target: String, isNamed: Bool) {
+    if let place = places[path] {
+      if isNamed { entries[place].isNamed = true }
+      return
+    }
+    var entry = NodeArchive.Entry(path: path, kind: .link, mode: info.mode, owner: info.owner, group: info.group)
+    entry.modified = info.modified.milliseconds / 1000
+    entry.target = target
+    entry.isNamed = isNamed
+    places[path] = entries.count
+    noted.insert(path)
+    entries.append(entry)
   }
 
   /// `logical`: the path as programs name it. `path`: where that really is, every link above it followed.
@@ -69,9 +116,10 @@ struct NodeFiles {
     guard let info = try machine.info(path, followLinks: false), let kind = NodeArchive.Entry.kind(info.kind) else { return }
     let isNamed = isNamed || NodeScope.isNamed(logical) || references.contains(logical)
     if let place = places[path] {
-      guard isNamed, !entries[place].isNamed else { return }
+      let isNew = noted.remove(path) != nil
+      guard isNew || (isNamed && !entries[place].isNamed) else { return }
       // It was met as part of the rest, and is named as well.
-      entries[place].isNamed = true
+      if isNamed { entries[place].isNamed = true }
     } else {
       var entry = NodeArchive.Entry(path: path, kind: kind, mode: info.mode, owner: info.owner, group: info.group)
       entry.modified = info.modified.milliseconds / 1000
@@ -131,16 +179,10 @@ struct NodeFiles {
   /// One link after the other, so that each of a chain is archived.
   private mutating func follow(_ logical: String, at path: String) throws(Failure) {
     let target = try Files.linkTarget(machine.locate(path))
-    // The kernel follows an absolute link from its own root, whatever the host's is.
-    let next = target.hasPrefix("/") ? target : machine.locate(Files.directory(of: path)) + "/" + target
-    guard Files.real(next) != nil else { return omit(path, "the link leads nowhere: \(target)", isDangling: true) }
-    guard let parent = Files.real(Files.directory(of: Self.trimmed(next))), let place = host(parent), let whole = host(Files.real(next))
-    else {
+    guard Files.real(machine.locate(path)) != nil else { return omit(path, "the link leads nowhere: \(target)", isDangling: true) }
+    guard let destination = try walk(from: Files.directory(of: path), target, isNamed: true) else {
       return omit(path, "the link leads out of \(machine.root)")
     }
-    let name = Files.name(of: Self.trimmed(next))
-    // `..` at the end is no name: then the directory itself is meant.
-    let destination = name == ".." || name == "." ? whole : (place == "/" ? "" : place) + "/" + name
     guard depth < 16 else { return omit(path, "it leads through too many links") }
     if try machine.info(destination, followLinks: false)?.kind == .directory {
       // A link to a directory above, or to a large one, is no place of kubeadm's.
@@ -151,12 +193,6 @@ struct NodeFiles {
     depth += 1
     try visit(logical, at: destination, isNamed: true)
     depth -= 1
-  }
-
-  private static func trimmed(_ path: String) -> String {
-    var path = path
-    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
-    return path
   }
 
   /// How many entries a directory has with all below it, as far as `most`.
@@ -197,7 +233,9 @@ enum NodeScope {
 
   /// True for what the node's programs read, by its place.
   static func isNamed(_ path: String) -> Bool {
-    guard path.hasPrefix("/etc/kubernetes/") else { return roots.contains(path) && path != "/etc/kubernetes" }
+    guard path.hasPrefix("/etc/kubernetes/") else {
+      return roots.contains(path) && path != "/etc/kubernetes" && path != changing
+    }
     for place in ["/etc/kubernetes/pki", "/etc/kubernetes/manifests"] where path == place || path.hasPrefix(place + "/") { return true }
     return isKubeconfig(path)
   }
@@ -210,10 +248,8 @@ enum NodeScope {
   /// A directory that holds named files and others.
   static func isOpen(_ path: String) -> Bool { path == "/etc/kubernetes" }
 
-  /// kubelet renews its certificates there, and the old ones run out.
-  static func isLeftAlone(_ path: String) -> Bool {
-    isLeftOut(path) || path == "/var/lib/kubelet/pki" || path.hasPrefix("/var/lib/kubelet/pki/") || path.hasPrefix("/etc/kubernetes/tmp/")
-  }
+  /// kubelet renews its certificates there, and the old ones run out: archived, and never put back.
+  static let changing = "/var/lib/kubelet/pki"
 
   /// Files below `/etc/kubernetes` that static pods are told to read: by a flag, or by a volume that they cannot write to. What they
   /// write themselves (an audit log) is none.

@@ -54,7 +54,7 @@ struct ArchivedNode {
   /// What is not as it was, the directories before what is in them; but for the manifests, which are left to the start.
   func differing(_ machine: any Machine) throws(Failure) -> [Difference] {
     var found: [Difference] = []
-    for entry in contents.entries where entry.isNamed && !isManifest(entry.path) && !NodeScope.isLeftAlone(entry.path) {
+    for entry in contents.entries where entry.isNamed && !isManifest(entry.path) && !NodeScope.isLeftOut(entry.path) {
       if try !Self.isInPlace(entry, machine) { found.append(.changed(entry)) }
     }
     return try found + added(machine).map { .added($0) }
@@ -64,17 +64,16 @@ struct ArchivedNode {
   private func added(_ machine: any Machine) throws(Failure) -> [String] {
     let omitted = Set(contents.omissions.map(\.path))
     func isNew(_ path: String, beside device: UInt64?) throws(Failure) -> Bool {
-      guard contents.entry(path) == nil, !omitted.contains(path), !NodeScope.isLeftAlone(path), !isManifest(path) else { return false }
+      guard contents.entry(path) == nil, !omitted.contains(path), !NodeScope.isLeftOut(path), !isManifest(path) else { return false }
       // Sockets come and go; what is mounted there can't be moved.
       guard let info = try machine.info(path, followLinks: false), info.kind != .other else { return false }
       return device == nil || info.device == device
     }
     var found: [String] = []
-    for root in contents.roots ?? [] where root != "/etc/kubernetes" {
-      guard let path = contents.real(root), try isNew(path, beside: machine.info(Files.directory(of: path))?.device) else { continue }
-      found.append(path)
+    for path in contents.roots ?? [] {
+      if try isNew(path, beside: machine.info(Files.directory(of: path))?.device) { found.append(path) }
     }
-    for entry in contents.entries where entry.kind == .directory && !NodeScope.isLeftAlone(entry.path) {
+    for entry in contents.entries where entry.kind == .directory {
       let isOpen = entry.path == contents.real("/etc/kubernetes")
       guard entry.isNamed || isOpen, let info = try machine.info(entry.path, followLinks: false), info.kind == .directory else { continue }
       for name in try machine.list(entry.path) {
