@@ -94,9 +94,9 @@ import Testing
     let omitted = Set(contents.omissions.map { Files.name(of: $0.path) })
     #expect(omitted == ["loop", "back", "self", "gone", "many", "outside", "dump.db"], "\(omitted)")
     #expect(Set(contents.omissions.filter(\.isDangling).map { Files.name(of: $0.path) }) == ["self", "gone"])
-    #expect(try NodeArchive.list(file) == contents)
+    #expect(try NodeArchive.list(file).json == contents.json)
     // Nothing of it is unpacked behind a link.
-    #expect(try NodeArchive.extract(file, to: directory + "/out") == contents)
+    #expect(try NodeArchive.extract(file, to: directory + "/out").json == contents.json)
     #expect(try Files.read(directory + "/out/data/keys/ca.key") == Array("key".utf8))
   }
 
@@ -105,6 +105,7 @@ import Testing
     try write()
     let node = ArchivedNode(try NodeArchive.list(file), file: file, tree: directory + "/tree")
     #expect(try node.differing(machine).isEmpty)
+    try Files.makeDirectory(directory + "/root/etc/default")
     try put("/etc/kubernetes/note", "mine", 0o644)
     try put("/etc/kubernetes/" + String(repeating: "long-name-", count: 20), "other", 0o644)
     try Files.makeDirectory(directory + "/root/etc/kubernetes/pki/kguard-aside-x")
