@@ -12,6 +12,8 @@ public struct Offsite {
   private let identities: [AgeIdentity]
   private let machine: any Machine
   private let scratch: String
+  /// What is lost with this node, as directories of it: what lies on one of their filesystems is not off-site.
+  private let own: [String]
 
   public static let none = Failure(
     .preflightRefused, what: "there is no off-site copy", why: "the configuration names no target under `offsite:`",
@@ -21,6 +23,9 @@ public struct Offsite {
     targets = configuration.offsite
     self.machine = machine
     scratch = state.path + "/spool"
+    let manifest = (try? configuration.etcdLocation(machine))?.manifest
+    let data = [configuration.etcd.dataDir ?? manifest?.dataDirectory, manifest?.walDirectory].compactMap { $0 }
+    own = [machine.locate("/"), state.path] + data.map(machine.locate)
     switch configuration.encryption {
     case .none: (recipients, identities) = ([], [])
     case .age(let texts, let identity):
@@ -50,19 +55,47 @@ public struct Offsite {
     return try StoreFactory.open(StoreTarget(target.url, options: options), StoreContext(machine: machine, scratch: scratch))
   }
 
+  /// The words of a warning where a copy at this target lies on this node's own disk and the configuration wants it so; throws where it does
+  /// not: a share that is not mounted is such a directory.
+  public func warnOfOwnDisk(_ target: OffsiteTarget) throws(Failure) -> String? {
+    guard let directory = try ownDirectory(target) else { return nil }
+    guard target.mayBeSameDisk else {
+      throw Failure(
+        .preflightRefused, what: "\(target.url) is not off-site",
+        why: "its directory lies on the filesystem of \(directory): a share is not mounted, or its copies would be lost with this node",
+        next: "mount the share, or name a directory of another disk; `same-disk: true` of the target allows it all the same")
+    }
+    return "\(target.url): a copy on this node's own disk is not off-site"
+  }
+
+  /// Which of this node's own directories is on the target's filesystem.
+  private func ownDirectory(_ target: OffsiteTarget) throws(Failure) -> String? {
+    guard let directory = StoreTarget(target.url).localDirectory, let there = try Filesystem.of(machine.locate(directory)) else {
+      return nil
+    }
+    for path in own {
+      if let filesystem = try Filesystem.of(path), there.isSame(as: filesystem) { return path }
+    }
+    return nil
+  }
+
   /// Sends what is not there yet and reads all of it back; each file is a checkpoint.
   public func copy(
     _ bundle: BundleDirectory, to target: OffsiteTarget, _ journal: RunJournal, _ transfer: Transfer
   ) throws(Failure) -> JSON {
+    _ = try warnOfOwnDisk(target)
     let manifest = try BundleManifest(reading: bundle)
     let log = CatalogueLog(journal: journal, machine: machine, bundle: bundle.id, target: target.url)
     return try BundleCopy(bundle, manifest, to: try open(target), recipients: recipients, identities: identities).run(log, transfer)
   }
 
-  /// Removes a bundle's files at a target; `bundle.json` first, so that what an interruption leaves is no bundle.
-  public func remove(_ bundle: String, from target: OffsiteTarget, _ journal: RunJournal) throws(Failure) {
+  /// Removes a bundle's files at a target; `bundle.json` first, so that what an interruption leaves is no bundle. False where the target's
+  /// protocol can't remove anything.
+  public func remove(_ bundle: String, from target: OffsiteTarget, _ journal: RunJournal) throws(Failure) -> Bool {
+    // What is not there is as good as removed: beneath a share that is not mounted nothing is.
+    _ = try warnOfOwnDisk(target)
     let store = try open(target)
-    guard store.abilities.contains(.delete) else { return }
+    guard store.abilities.contains(.delete) else { return false }
     let names = try journal.copies(of: bundle).filter { $0.target == target.url && $0.removed == nil }.compactMap {
       $0.receipt["name"]?.string
     }
@@ -72,6 +105,7 @@ public struct Offsite {
       try store.delete(name)
     }
     try journal.copyRemoved(bundle, target: target.url, at: machine.now())
+    return true
   }
 }
 

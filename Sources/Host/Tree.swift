@@ -108,10 +108,14 @@ extension Files {
 
   /// True where a filesystem, or a part of one, is mounted at exactly this path.
   public static func isMountPoint(_ path: String) throws(Failure) -> Bool {
+    try mountPoints().contains(path)
+  }
+
+  static func mountPoints() throws(Failure) -> [String] {
     let table = String(decoding: try read("/proc/self/mountinfo"), as: UTF8.self)
-    return table.split(separator: "\n").contains { line in
+    return table.split(separator: "\n").compactMap { line in
       let fields = line.split(separator: " ", maxSplits: 5)
-      return fields.count > 4 && unescaped(fields[4]) == path
+      return fields.count > 4 ? unescaped(fields[4]) : nil
     }
   }
 

@@ -90,6 +90,8 @@ public struct OffsiteTarget: Sendable, Equatable {
   /// `part-size` in bytes.
   public var partSize: Int64? { options[.partSize].flatMap(TargetOption.bytes) }
   public var parallel: Int? { options[.parallel].flatMap { Int($0) } }
+  /// A directory that may lie on this node's own disk.
+  public var mayBeSameDisk: Bool { options[.sameDisk] == "true" }
   public var usesPathStyle: Bool? { options[.pathStyle].map { $0 == "true" } }
 
   /// `s3`, `sftp`, …; `ssh` for user@host:path.

@@ -88,7 +88,9 @@ extension OffsiteTarget {
     for option in TargetOption.allCases { json[option.rawValue] = JSON(self[option]) }
     // As they are written: a number is no text.
     for option in [TargetOption.parallel, .port] { json[option.rawValue] = self[option].flatMap { Int($0) }.map { JSON($0) } ?? .null }
-    for option in [TargetOption.pathStyle, .checksums] { json[option.rawValue] = self[option].map { .bool($0 == "true") } ?? .null }
+    for option in [TargetOption.pathStyle, .checksums, .sameDisk] {
+      json[option.rawValue] = self[option].map { .bool($0 == "true") } ?? .null
+    }
     return json
   }
 }

@@ -16,6 +16,7 @@ public enum TargetOption: String, Sendable, CaseIterable {
   case user
   case port
   case mountPoint = "mount-point"
+  case sameDisk = "same-disk"
 
   private static let web = ["https", "http"]
   private static let ssh = ["sftp", "scp", "ssh"]
@@ -29,7 +30,7 @@ public enum TargetOption: String, Sendable, CaseIterable {
     case .keyFile, .knownHosts: Self.ssh
     case .user: ["rsync"] + Self.web
     case .port: ["ssh"]
-    case .mountPoint: ["file"]
+    case .mountPoint, .sameDisk: ["file"]
     }
   }
 
@@ -37,7 +38,7 @@ public enum TargetOption: String, Sendable, CaseIterable {
     switch self {
     case .endpoint: .text(.webEndpoint)
     case .region, .profile, .user: .text(.filled)
-    case .pathStyle, .checksums: .bool
+    case .pathStyle, .checksums, .sameDisk: .bool
     case .partSize: .text(.size)
     case .parallel: .int(1...16)
     case .port: .int(1...65535)
@@ -62,6 +63,8 @@ public enum TargetOption: String, Sendable, CaseIterable {
     case .user: "https, rsync: the user's name."
     case .port: "user@host:path: the port of ssh."
     case .mountPoint: "file: the mount that must be there, so that nothing is written beneath it."
+    case .sameDisk:
+      "file: true lets the directory lie on the filesystem of `/`, of kguard's state or of etcd's data, where a copy is lost with the node."
     }
   }
 

@@ -44,7 +44,7 @@ final class SandboxNode {
     let made = try runCaptured(Bench.binary, Command(["kguard", "key", "new", key]))
     let recipient = made.text.filter { !$0.isNewline }
     for directory in ["/etc/kguard", "/srv/offsite"] { try Files.makeDirectory(root + directory) }
-    let text = "offsite: [file:///srv/offsite]\nencryption:\n  recipients: [\(recipient)]\n" + more
+    let text = "offsite: [{url: file:///srv/offsite, same-disk: true}]\nencryption:\n  recipients: [\(recipient)]\n" + more
     try Files.replace(root + "/etc/kguard/config.yaml", with: Array(text.utf8), mode: 0o644)
     return key
   }

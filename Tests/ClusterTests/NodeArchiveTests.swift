@@ -51,6 +51,76 @@ import Testing
     #expect(contents.entry("/etc/kubernetes/tmp") == nil)
   }
 
+  @Test func `follow links among what the node reads, and say what they leave out`() throws {
+    defer { remove() }
+    for path in ["/root/data/keys/deep", "/root/many"] { try Files.makeDirectory(directory + path) }
+    try put("/data/keys/ca.key", "key", 0o600)
+    try put("/data/keys/deep/x", "deep", 0o600)
+    for number in 0..<NodeFiles.mostLinked + 1 { try Files.makeDirectory(directory + "/root/many/\(number)") }
+    let pki = directory + "/root/etc/kubernetes/pki/"
+    try Files.makeLink(pki + "keys", to: "../../../data/keys")
+    try Files.makeLink(pki + "hop", to: "hop2")
+    try Files.makeLink(pki + "hop2", to: "ca.crt")
+    try Files.makeLink(pki + "loop", to: "..")
+    try Files.makeLink(pki + "back", to: "../pki")
+    try Files.makeLink(pki + "self", to: "self")
+    try Files.makeLink(pki + "gone", to: "nowhere")
+    try Files.makeLink(pki + "many", to: "../../../many")
+    try Files.makeLink(pki + "outside", to: "/usr")
+    // Kubelet's directory on another disk, and a chain through a directory that is a link.
+    try Files.makeDirectory(directory + "/root/data/kubelet/pki")
+    try put("/data/kubelet/config.yaml", "kind: KubeletConfiguration\n", 0o644)
+    try put("/data/kubelet/pki/kubelet.crt", "old", 0o644)
+    unlink(directory + "/root/var/lib/kubelet/config.yaml")
+    rmdir(directory + "/root/var/lib/kubelet")
+    try Files.makeLink(directory + "/root/var/lib/kubelet", to: "../../data/kubelet")
+    try Files.makeDirectory(directory + "/root/data/v1")
+    try put("/data/v1/enc.yaml", "keys", 0o600)
+    try Files.makeLink(directory + "/root/data/current", to: "v1")
+    try Files.makeLink(directory + "/root/etc/kubernetes/enc.conf", to: "../../data/current/enc.yaml")
+    try Files.makeLink(directory + "/root/etc/kubernetes/link.conf", to: "admin.conf")
+    try put("/etc/kubernetes/dump.db", String(repeating: "x", count: Int(NodeFiles.largestRest) + 1), 0o600)
+    let contents = try write()
+    #expect(contents.holds("/etc/kubernetes/pki/keys/deep/x") && contents.entry("/data/keys/deep/x")?.isNamed == true)
+    #expect(contents.holds("/etc/kubernetes/pki/hop") && contents.holds("/etc/kubernetes/link.conf"))
+    #expect(contents.holds("/var/lib/kubelet/config.yaml") && contents.holds("/etc/kubernetes/enc.conf"))
+    #expect(
+      contents.entry("/data/kubelet/config.yaml")?.isNamed == true && contents.entry("/data/kubelet/pki/kubelet.crt")?.isNamed == false)
+    #expect(contents.entry("/var/lib/kubelet")?.isNamed == false && contents.entry("/data/current")?.isNamed == true)
+    let node = ArchivedNode(contents, file: file, tree: directory + "/tree")
+    #expect(try node.differing(machine).isEmpty)
+    #expect(!contents.holds("/etc/kubernetes/pki/self") && !contents.holds("/etc/kubernetes/pki/gone"))
+    #expect(contents.entry("/many/1") == nil && contents.entry("/etc/kubernetes/pki/many")?.kind == .link)
+    let omitted = Set(contents.omissions.map { Files.name(of: $0.path) })
+    #expect(omitted == ["loop", "back", "self", "gone", "many", "outside", "dump.db"], "\(omitted)")
+    #expect(Set(contents.omissions.filter(\.isDangling).map { Files.name(of: $0.path) }) == ["self", "gone"])
+    #expect(try NodeArchive.list(file).json == contents.json)
+    // Nothing of it is unpacked behind a link.
+    #expect(try NodeArchive.extract(file, to: directory + "/out").json == contents.json)
+    #expect(try Files.read(directory + "/out/data/keys/ca.key") == Array("key".utf8))
+  }
+
+  @Test func `tell what changed from what was added, and leave the rest alone`() throws {
+    defer { remove() }
+    try write()
+    let node = ArchivedNode(try NodeArchive.list(file), file: file, tree: directory + "/tree")
+    #expect(try node.differing(machine).isEmpty)
+    try Files.makeDirectory(directory + "/root/etc/default")
+    try put("/etc/kubernetes/note", "mine", 0o644)
+    try put("/etc/kubernetes/" + String(repeating: "long-name-", count: 20), "other", 0o644)
+    try Files.makeDirectory(directory + "/root/etc/kubernetes/pki/kguard-aside-x")
+    #expect(try node.differing(machine).isEmpty)
+    try put("/etc/kubernetes/super-admin.conf", "new", 0o600)
+    try put("/etc/default/kubelet", "new", 0o600)
+    try put("/etc/kubernetes/pki/ca.crt", "other", 0o644)
+    unlink(directory + "/root/etc/kubernetes/admin.conf")
+    try Files.makeLink(directory + "/root/etc/kubernetes/admin.conf", to: "pki/ca.crt")
+    #expect(
+      try Set(node.differing(machine).map(\.path)) == [
+        "/etc/kubernetes/super-admin.conf", "/etc/default/kubelet", "/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/admin.conf",
+      ])
+  }
+
   @Test func `are what tar and zstd open`() throws {
     defer { remove() }
     let contents = try write()

@@ -19,7 +19,7 @@ public struct StoreTarget: Sendable, Equatable {
 
   static func names(_ scheme: StoreURL.Scheme) -> [String] {
     switch scheme {
-    case .file: ["mount-point"]
+    case .file: ["mount-point", "same-disk"]
     case .s3:
       ["endpoint", "region", "path-style", "profile", "credentials-file", "ca-file", "checksums", "part-size", "parallel"]
     case .sftp, .scp: ["key-file", "known-hosts"]

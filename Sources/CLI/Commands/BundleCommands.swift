@@ -55,7 +55,8 @@ enum BundleCommands {
         ],
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
-        name: "prune", summary: "remove the bundles that the retention no longer keeps", options: [.dryRun],
+        name: "prune", summary: "remove the bundles that the retention no longer keeps, and restored copies that no run needs",
+        options: [.dryRun],
         examples: [.init("kguard bundle prune --dry-run", "see what would go")],
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
       BundleContentCommands.objects, BundleContentCommands.cat, BundleContentCommands.diff, BundleContentCommands.restore,
@@ -192,6 +193,7 @@ enum BundleCommands {
       for target in offsite.targets {
         let line = ProgressLine("sending to \(target.url)")
         defer { line.clear() }
+        if let warning = try offsite.warnOfOwnDisk(target) { session.say("warning: \(warning)\n") }
         let proof = try offsite.copy(BundleDirectory(bundle.directory), to: target, journal, Transfer(stop: stop) { line.update($0) })
         line.clear()
         if session.isJSON { session.print(proof.text() + "\n") } else { session.print("\(bundle.id) is at \(target.url), read back\n") }
@@ -235,23 +237,34 @@ enum BundleCommands {
     let configuration = try session.configuration()
     if session.invocation.has(.dryRun) {
       guard let journal = try session.readJournal() else { return .done }
-      show(try PrunePlan(journal, configuration, running: nil), session)
+      show(try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), session)
       session.say("Nothing was removed.\n")
       return .done
     }
     return try session.holdingNode { (journal, _) throws(Failure) in
-      let plan = try PrunePlan(journal, configuration, running: nil)
-      show(plan, session)
+      let (plan, stages) = (try PrunePlan(journal, configuration, running: nil), try EndedStages(journal))
+      show(plan, stages, session)
+      try stages.discard(journal, at: session.machine.now()) { session.say($0 + "\n") }
       try plan.carryOut(journal, configuration, session.machine, session.state) { session.say($0 + "\n") }
+      let left = Leftovers.find(session.machine, configuration, session.state)
+      if !left.items.isEmpty { session.say("Earlier rollbacks have left \(left.words). kguard never removes these.\n") }
       return .done
     }
   }
 
-  private static func show(_ plan: PrunePlan, _ session: Session) {
+  private static func show(_ plan: PrunePlan, _ stages: EndedStages, _ session: Session) {
     if session.isJSON {
-      session.printJSON(["keep": JSON(plan.staying.map(\.id)), "remove": JSON(plan.going.map(\.id))])
+      session.printJSON([
+        "keep": JSON(plan.staying.map(\.id)), "remove": JSON(plan.going.map(\.id)),
+        "removeCopies": .array(plan.goingCopies.map { ["target": .string($0.target), "bundle": .string($0.bundle)] }),
+        "removeStaged": JSON(stages.paths),
+      ])
     } else {
-      session.print(table(plan.staying.map { ["keep", $0.id, $0.reason] } + plan.going.map { ["remove", $0.id, "no rule keeps it"] }))
+      session.print(
+        table(
+          plan.staying.map { ["keep", $0.id, $0.reason] } + plan.going.map { ["remove", $0.id, "no rule keeps it"] }
+            + plan.goingCopies.map { ["remove", $0.bundle, "its copy at \($0.target)"] }
+            + stages.paths.map { ["remove", $0, "a restored copy that no run needs"] }))
     }
   }
 }

@@ -31,6 +31,7 @@ public struct BundleCopyAction: Action {
     for target in offsite.targets {
       context.phase("to \(target.url)")
       do throws(Failure) {
+        if let warning = try offsite.warnOfOwnDisk(target) { context.message("warning: \(warning)") }
         _ = try offsite.copy(bundle, to: target, context.journal, Transfer(stop: context.stop, progress: context.progress))
       } catch {
         guard !target.isRequired, error.exit != .interrupted, error.exit != .held else { throw error }

@@ -25,6 +25,8 @@ public struct EtcdDrill: Action {
 
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
+    // A whole database each, on etcd's own filesystem: those of earlier runs go first.
+    try EndedStages(context.journal, running: context.run).discard(context.journal, at: context.machine.now()) { context.message($0) }
     let data = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop).run {
       context.phase($0)
     } planned: { (plan) throws(Failure) in

@@ -37,6 +37,7 @@ struct EtcdStage: Action {
     guard let data = try copy.ready() else {
       throw Failure(what: "the restored data does not stand ready", why: "\(copy.plan.staged) is not whole", next: "run `kguard resume`")
     }
+    try data.plan.requireMovable()
     return [
       "summary": .string("the restored data stands ready, \(copy.manifest.snapshot["liveKeys"]?.int ?? 0) keys the same"),
       "staged": .string(data.plan.staged), "swap": .string(data.plan.swap.rawValue), "bundle": .string(copy.bundle.id),

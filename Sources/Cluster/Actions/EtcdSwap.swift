@@ -67,7 +67,7 @@ struct EtcdSwap: Action {
   private func exchanges(_ context: StepContext) throws(Failure) -> [EtcdExchange] {
     let target = try RollbackTarget(context, undo: undo)
     if undo != nil { return EtcdExchange.undoing(target, run: context.run) }
-    return try EtcdExchange.swaps(try staged(context).plan, run: context.run)
+    return EtcdExchange.swaps(try staged(context).plan, target, run: context.run)
   }
 
   private func staged(_ context: StepContext) throws(Failure) -> StagedCopy {

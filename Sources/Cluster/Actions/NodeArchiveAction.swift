@@ -21,15 +21,17 @@ struct NodeArchiveAction: Action {
   func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(nil)
     try bundle.make()
-    _ = try NodeArchive.write(
+    let contents = try NodeArchive.write(
       context.machine, to: bundle.archive, packages: try packages(context), extra: try EncryptionConfig.paths(context.machine))
+    for omission in contents.omissions.prefix(10) { context.message("warning: not archived: \(omission.text)") }
+    if contents.omissions.count > 10 { context.message("warning: and \(contents.omissions.count - 10) more are not archived") }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     let file = try context.bundle(nil).archive
     let contents = try NodeArchive.list(file)
     let needed = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/admin.conf"]
-    for path in needed + (try EncryptionConfig.paths(context.machine)) where contents.entry(path) == nil {
+    for path in needed + (try EncryptionConfig.paths(context.machine)) where !contents.holds(path) {
       throw Failure(
         .verification, what: "the node archive is not complete", why: "\(path) is not in it",
         next: "put the file back, then run `kguard resume`")
@@ -38,7 +40,8 @@ struct NodeArchiveAction: Action {
     let size = try Files.info(file)?.size ?? 0
     return [
       "files": JSON(files.count), "path": .string(file), "packages": contents.packages,
-      "encryption": JSON(try EncryptionConfig.paths(context.machine)), "summary": .string("\(files.count) files, \(sizeForPeople(size))"),
+      "omitted": JSON(contents.omissions.prefix(100).map(\.text)), "encryption": JSON(try EncryptionConfig.paths(context.machine)),
+      "summary": .string("\(files.count) files, \(sizeForPeople(size))"),
     ]
   }
 

@@ -4,8 +4,8 @@ internal import Journal
 internal import Model
 internal import Playbooks
 
-/// `node/restore`: certificates, kubeconfigs and kubelet's configuration back to the archive's where they differ. What they replace is
-/// moved aside.
+/// `node/restore`: certificates, kubeconfigs and kubelet's configuration back to the archive's where they differ. What they replace, and
+/// what has come into their places, is moved aside.
 struct NodeRestore: Action {
   static let signature = ActionSignature(
     "node/restore", summary: "put certificates, kubeconfigs and kubelet's configuration back to what they were before the run",
@@ -35,7 +35,12 @@ struct NodeRestore: Action {
     }
     try Outage.begin(.files, context)
     guard let archive = try ArchivedNode.find(context, target) else { return }
-    for entry in try archive.differing(context.machine) { try restore(entry, archive, context) }
+    // Where a link took a directory's place, what was below it is seen to be missing only when the directory is back.
+    for _ in 0..<3 {
+      let differences = try archive.differing(context.machine)
+      if differences.isEmpty { return }
+      for difference in differences { try restore(difference, archive, context) }
+    }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
@@ -46,31 +51,38 @@ struct NodeRestore: Action {
     try context.settleMoves()
     if undo != nil { return ["summary": "the node's files are again what they were before the rollback"] }
     try Outage.end(.files, context)
-    let mine = try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind }.map(\.path)
+    let mine = try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind }
+    let gone = mine.filter { $0.detail["added"]?.bool == true }.map(\.path)
+    let back = mine.map(\.path).filter { !gone.contains($0) }
     let hasArchive = try ArchivedNode.find(context, target) != nil
+    let also = gone.isEmpty ? "" : ", \(gone.count) that were not there before moved aside"
     return [
       "summary": .string(
-        hasArchive ? "\(mine.count) files put back" : "the run kept no archive of the node: its files were left as they are"),
-      "files": JSON(mine.prefix(100).map { $0 }), "archive": .bool(hasArchive),
+        hasArchive ? "\(back.count) files put back\(also)" : "the run kept no archive of the node: its files were left as they are"),
+      "files": JSON(Array(back.prefix(100))), "movedAside": JSON(Array(gone.prefix(100))), "archive": .bool(hasArchive),
     ]
   }
 
-  private func restore(_ entry: NodeArchive.Entry, _ archive: ArchivedNode, _ context: StepContext) throws(Failure) {
-    let bytes = try archive.bytes(of: entry)
-    let path = context.machine.locate(entry.path)
+  private func restore(_ difference: ArchivedNode.Difference, _ archive: ArchivedNode, _ context: StepContext) throws(Failure) {
+    let path = context.machine.locate(difference.path)
     let label = Files.name(of: path)
     let former = try Access.of(path)
-    try Files.makeDirectory(Files.directory(of: path))
+    var detail: JSON = [:]
+    switch difference {
+    case .changed: try Files.makeDirectory(Files.directory(of: path))
+    case .added: detail["added"] = true
+    }
     // The intent comes first: without a file that moved aside, a crash would leave no trace of what was made here.
-    try context.artifact(Self.restoredKind, path, .planned)
+    try context.artifact(Self.restoredKind, path, .planned, detail: detail)
     if former != nil {
       try context.move(
         Self.asideKind, path, to: try aside(path, "kguard-aside-\(context.run)", context), label: "file-aside-\(label)")
     }
-    try failpoint("\(context.step)/file-\(label).before")
-    try Files.replace(path, with: bytes, mode: entry.mode)
-    try Access(owner: entry.owner, group: entry.group, mode: entry.mode, label: former?.label).apply(to: path)
-    try failpoint("\(context.step)/file-\(label).after")
+    if case .changed(let entry) = difference {
+      try failpoint("\(context.step)/file-\(label).before")
+      try archive.make(entry, at: path, label: former?.label)
+      try failpoint("\(context.step)/file-\(label).after")
+    }
     try context.artifact(Self.restoredKind, path, .present)
   }
 

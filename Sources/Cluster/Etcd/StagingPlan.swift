@@ -5,7 +5,9 @@ public import Model
 ///
 /// The staged directory stands beside the data directory, on the same filesystem. Where the data directory is a mount point it cannot
 /// be renamed and its neighbours are on another filesystem: then the staged directory stands *in* it (etcd ignores it, with a warning in
-/// its log), and the rollback moves `member/`. A symbolic link is followed first: what it points to is swapped, the link stays.
+/// its log), and the rollback moves `member/`. A write-ahead log with a directory of its own is staged beside that, and where it is a
+/// mount point in it: then the rollback moves the log's files. A symbolic link is followed first: what it points to is swapped, the link
+/// stays.
 public struct StagingPlan: Sendable, Equatable {
   public enum Swap: String, Sendable {
     /// The whole directory is renamed.
@@ -33,34 +35,56 @@ public struct StagingPlan: Sendable, Equatable {
   var scratch: String { staged + ".scratch" }
 
   static let infix = "kguard-staged-"
+  /// As the journal calls a staged directory.
+  static let artifactKind = "staged"
 
   /// `id` is the run's or the bundle's; the same id names the same directory again.
   public static func make(
     _ machine: any Machine, dataDirectory: String, walDirectory: String? = nil, id: String
   ) throws(Failure) -> StagingPlan {
     let (live, info) = try real(machine, dataDirectory)
-    let isMount = try Files.isMountPoint(live)
-    let base = isMount ? live + "/" : live + "."
-    let staged = base + infix + id
-    var (liveWAL, stagedWAL): (String?, String?) = (nil, nil)
-    if let walDirectory {
-      let (wal, _) = try real(machine, walDirectory)
-      if wal.hasPrefix(live + "/") {
-        guard !isMount else {
-          throw Failure(
-            .preflightRefused, what: "cannot stage a restore for \(dataDirectory)",
-            why: "it is a mount point, and the write-ahead log lies in a directory of its own in it",
-            next: "move the log out of the data directory")
-        }
-        stagedWAL = staged + wal.dropFirst(live.count)
-      } else {
-        stagedWAL = (try Files.isMountPoint(wal) ? wal + "/" : wal + ".") + infix + id
-      }
-      liveWAL = wal
+    let wal = try walDirectory.map { (path) throws(Failure) in try real(machine, path).0 }
+    let (isMount, isLogMount) = (try Files.isMountPoint(live), try wal.map(Files.isMountPoint) ?? false)
+    for point in try Files.mountPoints(below: live) where point != wal || point.hasPrefix(live + "/member/") {
+      // A directory that is renamed takes what is mounted in it along, and the restored one would have nothing mounted there.
+      throw Failure(
+        .preflightRefused, what: "cannot stage a restore for \(dataDirectory)", why: "another filesystem is mounted in it at \(point)",
+        next: "give etcd's log a directory of its own outside of it, with --wal-dir, or make them one filesystem")
+    }
+    let isLogInside = wal?.hasPrefix(live + "/") ?? false
+    let swap: Swap = isMount || (isLogInside && isLogMount) ? .moveMember : .rename
+    let staged = (isMount ? live + "/" : live + ".") + infix + id
+    var stagedWAL: String?
+    if let wal {
+      // Inside of what is moved, it comes along.
+      let moved = swap == .rename ? live + "/" : live + "/member/"
+      let own = (isLogMount ? wal + "/" : wal + ".") + infix + id
+      stagedWAL = wal.hasPrefix(moved) && !isLogMount ? staged + wal.dropFirst(live.count) : own
     }
     return StagingPlan(
-      id: id, live: live, staged: staged, liveWAL: liveWAL, stagedWAL: stagedWAL, swap: isMount ? .moveMember : .rename,
-      owner: info.owner, group: info.group)
+      id: id, live: live, staged: staged, liveWAL: wal, stagedWAL: stagedWAL, swap: swap, owner: info.owner, group: info.group)
+  }
+
+  /// Throws where what the plan would rename is, or holds, a mount point by now: that would be found out with the control plane down.
+  func requireMovable() throws(Failure) {
+    var moved = [swap == .rename ? live : live + "/member"]
+    if let liveWAL, swapsLog, !movesLogFiles { moved.append(liveWAL) }
+    for path in moved {
+      let points = try Files.isMountPoint(path) ? [path] : Files.mountPoints(below: path)
+      guard let point = points.first(where: { $0 != (movesLogFiles ? liveWAL : nil) }) else { continue }
+      throw Failure(
+        .needsOperator, what: "cannot put etcd's data back", why: "a filesystem is mounted at \(point), which was not so at the drill",
+        next: "mount it as it was, then run `kguard resume`; nothing was stopped")
+    }
+  }
+
+  /// The write-ahead log is exchanged by itself: it does not lie in what is moved.
+  var swapsLog: Bool { stagedWAL.map { !$0.hasPrefix(staged + "/") } ?? false }
+
+  /// The log's directory is a mount point: its files move, and it stays.
+  var movesLogFiles: Bool {
+    guard let liveWAL, let stagedWAL else { return false }
+    return stagedWAL.hasPrefix(liveWAL + "/")
   }
 
   /// For a machine that is no member: in any directory, for a drill only.

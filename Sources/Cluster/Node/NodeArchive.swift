@@ -10,23 +10,10 @@ public enum NodeArchive {
   static let format: Int64 = 1
   static let largest = 64 << 20
 
-  static let paths = [
-    "/etc/kubernetes", "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/pki", "/etc/default/kubelet",
-    "/etc/sysconfig/kubelet", "/etc/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d",
-    "/usr/lib/systemd/system/kubelet.service", "/usr/lib/systemd/system/kubelet.service.d",
-    "/usr/local/lib/systemd/system/kubelet.service.d",
-    "/etc/crictl.yaml",
-  ]
-  /// kubeadm's own copies, hundreds of megabytes; and what an earlier rollback moved aside.
-  private static func isLeftOut(_ path: String) -> Bool {
-    path == "/etc/kubernetes/tmp" || path.hasPrefix("/etc/kubernetes/kguard-")
-  }
-
   /// Writes the archive. `packages` goes into its manifest.
   static func write(_ machine: any Machine, to file: String, packages: JSON, extra: [String]) throws(Failure) -> Contents {
-    var entries: [Entry] = []
-    for path in paths + extra where !entries.contains(where: { $0.path == path }) { try collect(machine, path, &entries) }
-    let contents = Contents(entries: entries, packages: packages)
+    let files = try NodeFiles.collect(machine, extra: extra)
+    let contents = Contents(entries: files.entries, packages: packages, omissions: files.omissions, roots: files.roots)
     let manifest = Array((contents.json.text() + "\n").utf8)
     let archive = try ZstdFile(file, mode: 0o600)
     func put(_ entry: TarEntry, _ bytes: [UInt8]) throws(Failure) {
@@ -35,8 +22,9 @@ public enum NodeArchive {
       try archive.write(Tar.padding(Int64(bytes.count)))
     }
     try put(TarEntry(kind: .file, path: manifestName, mode: 0o600, owner: 0, group: 0, size: Int64(manifest.count)), manifest)
-    for entry in entries {
-      let bytes = entry.sha256 == nil ? [] : try machine.read(entry.path, limit: largest)
+    for entry in files.entries {
+      var bytes = files.contents[entry.path] ?? []
+      if entry.sha256 != nil, files.contents[entry.path] == nil { bytes = try machine.read(entry.path, limit: largest) }
       if let digest = entry.sha256, sha256(bytes) != digest {
         throw Failure(
           what: "cannot archive \(entry.path)", why: "it changed while it was read", next: "try again", isTransient: true)
@@ -48,23 +36,6 @@ public enum NodeArchive {
     try archive.commit()
     try failpoint("node-archive/commit.after")
     return contents
-  }
-
-  /// A path and all that is below it; nothing where there is nothing. Sockets and devices are passed over.
-  private static func collect(_ machine: any Machine, _ path: String, _ entries: inout [Entry]) throws(Failure) {
-    if isLeftOut(path) { return }
-    guard let info = try machine.info(path, followLinks: false), let kind = Entry.kind(info.kind) else { return }
-    var entry = Entry(path: path, kind: kind, mode: info.mode, owner: info.owner, group: info.group)
-    entry.modified = info.modified.milliseconds / 1000
-    switch kind {
-    case .link: entry.target = try Files.linkTarget(machine.locate(path))
-    case .file: entry.sha256 = sha256(try machine.read(path, limit: largest))
-    case .directory: break
-    }
-    entries.append(entry)
-    if kind == .directory {
-      for name in try machine.list(path) { try collect(machine, path + "/" + name, &entries) }
-    }
   }
 
   /// What the archive says of itself, every file compared with its hash. Nothing is written.
@@ -106,6 +77,8 @@ extension NodeArchive {
     var target = ""
     /// Of a file.
     public internal(set) var sha256: Digest?
+    /// The node's programs read it: a rollback compares it and puts it back.
+    public internal(set) var isNamed = true
 
     static func kind(_ kind: FileInfo.Kind) -> Kind? {
       switch kind {
@@ -130,6 +103,7 @@ extension NodeArchive {
       ]
       if kind == .link { json["target"] = .string(target) }
       if let sha256 { json["sha256"] = .string(sha256.description) }
+      if !isNamed { json["named"] = false }
       return json
     }
   }
@@ -139,14 +113,53 @@ extension NodeArchive {
     public let entries: [Entry]
     /// Exact versions and holds, by package; which manager.
     public let packages: JSON
+    /// What was there and is not in it, with the reason.
+    let omissions: [NodeFiles.Omission]
+    /// The paths that were looked at; nil: the archive does not say.
+    let roots: [String]?
+    private let places: [String: Int]
 
-    public func entry(_ path: String) -> Entry? { entries.first { $0.path == path } }
+    public func entry(_ path: String) -> Entry? { places[path].map { entries[$0] } }
 
-    var json: JSON { ["format": .int(format), "packages": packages, "entries": .array(entries.map(\.json))] }
+    /// Where a path of the host really was, by the archive's links; nil where they lead in circles.
+    func real(_ path: String) -> String? {
+      var (done, rest) = ("", path.split(separator: "/").map(String.init)[...])
+      var links = 0
+      while let name = rest.popFirst() {
+        if name == "." { continue }
+        if name == ".." {
+          done = done.isEmpty || Files.directory(of: done) == "/" ? "" : Files.directory(of: done)
+          continue
+        }
+        let next = done + "/" + name
+        guard let entry = entry(next), entry.kind == .link else {
+          done = next
+          continue
+        }
+        links += 1
+        if links > 40 { return nil }
+        if entry.target.hasPrefix("/") { done = "" }
+        rest = (entry.target.split(separator: "/").map(String.init) + rest)[...]
+      }
+      return done.isEmpty ? "/" : done
+    }
 
-    init(entries: [Entry], packages: JSON) {
+    /// True where the content of a path of the host is in it, by whatever links.
+    func holds(_ path: String) -> Bool { real(path).flatMap(entry)?.sha256 != nil }
+
+    var json: JSON {
+      [
+        "format": .int(format), "packages": packages, "roots": JSON(roots ?? []), "omissions": .array(omissions.map(\.json)),
+        "entries": .array(entries.map(\.json)),
+      ]
+    }
+
+    init(entries: [Entry], packages: JSON, omissions: [NodeFiles.Omission], roots: [String]?) {
       self.entries = entries
       self.packages = packages
+      self.omissions = omissions
+      self.roots = roots
+      places = Dictionary(entries.indices.map { (entries[$0].path, $0) }) { first, _ in first }
     }
 
     init(json: JSON) throws(Failure) {
@@ -155,7 +168,7 @@ extension NodeArchive {
           .verification, what: "cannot read the node archive", why: "its \(manifestName) is not of a format that this kguard knows",
           next: "use a newer kguard")
       }
-      entries = list.compactMap { entry in
+      let entries = list.compactMap { entry -> Entry? in
         guard let path = entry["path"]?.string, let kind = entry["kind"]?.string.flatMap(Entry.Kind.init), let mode = entry["mode"]?.int,
           let owner = entry["owner"]?.int, let group = entry["group"]?.int
         else { return nil }
@@ -163,9 +176,16 @@ extension NodeArchive {
           path: path, kind: kind, mode: UInt32(clamping: mode), owner: UInt32(clamping: owner), group: UInt32(clamping: group))
         found.target = entry["target"]?.string ?? ""
         found.sha256 = entry["sha256"]?.string.flatMap { Digest(hex: $0) }
+        found.isNamed = entry["named"]?.bool ?? true
         return found
       }
-      packages = json["packages"] ?? [:]
+      let omissions = (json["omissions"]?.array ?? []).compactMap { omission -> NodeFiles.Omission? in
+        guard let path = omission["path"]?.string else { return nil }
+        return .init(path: path, why: omission["why"]?.string ?? "", isDangling: omission["dangling"]?.bool ?? false)
+      }
+      self.init(
+        entries: entries, packages: json["packages"] ?? [:], omissions: omissions,
+        roots: json["roots"]?.array.map { $0.compactMap(\.string) })
     }
   }
 

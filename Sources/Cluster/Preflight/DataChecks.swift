@@ -23,11 +23,16 @@ enum DataChecks {
     if real != here { notes.append("a link to \(real)") }
     if try Files.isMountPoint(real) { notes.append("a mount point: a rollback moves `member` in it") }
     if database.device != info.device { return .fail("\(path)/member is on another filesystem", remedy: "make them one filesystem") }
-    if let wal = manifest.walDirectory { notes.append("its log in \(wal)") }
+    if let wal = manifest.walDirectory {
+      let isMount = try Files.real(scene.machine.locate(wal)).map { (path) throws(Failure) in try Files.isMountPoint(path) } ?? false
+      notes.append("its log in \(wal)" + (isMount ? ", a mount point: a rollback moves the files in it" : ""))
+    }
     // Fails where a restore could not be staged beside it.
     let plan = try StagingPlan.make(scene.machine, dataDirectory: path, walDirectory: manifest.walDirectory, id: "check")
-    guard Files.mayWrite(Files.directory(of: plan.staged)) else {
-      return .fail("a restore cannot be staged in \(Files.directory(of: plan.staged))", remedy: "make it writable for root")
+    for directory in [plan.staged, plan.stagedWAL].compactMap({ $0 }).map(Files.directory) where try Files.exists(directory) {
+      guard Files.mayWrite(directory) else {
+        return .fail("a restore cannot be staged in \(directory)", remedy: "make it writable for root")
+      }
     }
     let text = ([path] + notes).joined(separator: ", ") + ", mode 0\(String(info.mode, radix: 8))"
     if info.mode & 0o077 != 0 { return .warn(text, remedy: "chmod 700 \(path): others can read the cluster's secrets there") }

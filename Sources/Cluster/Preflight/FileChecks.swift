@@ -3,7 +3,7 @@ internal import Model
 
 /// Files that kubelet and kubeadm read, and people edit.
 enum FileChecks {
-  static func all(_ scene: PreflightScene) -> [Check] { [stray(scene), edits(scene), encryption(scene)] }
+  static func all(_ scene: PreflightScene) -> [Check] { [stray(scene), edits(scene), encryption(scene), archived(scene)] }
 
   /// kubelet runs every file of that directory, `etcd.yaml.backup` too.
   private static func stray(_ scene: PreflightScene) -> Check {
@@ -67,6 +67,32 @@ enum FileChecks {
       }
       if info.mode & 0o007 != 0 { return .warn("\(path) can be read by everyone", remedy: "chmod 600 \(path)") }
       return .pass("\(path) is there and will be archived")
+    }
+  }
+
+  /// What `node/archive` would take, and what it would not.
+  private static func archived(_ scene: PreflightScene) -> Check {
+    Check("node-files") { () throws(Failure) in
+      let named = try EncryptionConfig.paths(scene.machine)
+      let files = try NodeFiles.collect(scene.machine, extra: named)
+      let contents = NodeArchive.Contents(entries: files.entries, packages: [:], omissions: files.omissions, roots: nil)
+      func words(_ omissions: [NodeFiles.Omission]) -> String {
+        omissions.prefix(5).map(\.text).joined(separator: ", ") + (omissions.count > 5 ? " and \(omissions.count - 5) more" : "")
+      }
+      if let missing = named.first(where: { !contents.holds($0) }) {
+        return .fail("\(missing) cannot be archived: \(words(files.omissions))", remedy: "see that it is a file, or a link to one")
+      }
+      let dangling = files.omissions.filter(\.isDangling)
+      if !dangling.isEmpty {
+        return .warn(words(dangling), remedy: "mount what the links lead to, or remove them: a rollback could not bring it back")
+      }
+      let count = files.entries.count { $0.sha256 != nil }
+      if !files.omissions.isEmpty {
+        return .warn(
+          "\(count) files will be archived, but not \(words(files.omissions))",
+          remedy: "keep such files out of kubeadm's directories; a rollback leaves them as they are")
+      }
+      return .pass("\(count) files will be archived")
     }
   }
 }

@@ -6,7 +6,7 @@ internal import Playbooks
 /// The machine itself: rights, programs, kubelet, space.
 enum HostChecks {
   static func all(_ scene: PreflightScene) -> [Check] {
-    [root(scene), programs(scene), kubelet(scene), space(scene), temporaryFiles(scene)]
+    [root(scene), programs(scene), kubelet(scene), space(scene), temporaryFiles(scene), leftovers(scene)]
   }
 
   private static func root(_ scene: PreflightScene) -> Check {
@@ -50,6 +50,7 @@ enum HostChecks {
         let copied = try Files.sizeOfTree(Files.real(scene.machine.locate(data)) ?? scene.machine.locate(data))
         needs.append(("kubeadm's own copy", existing(scene.machine.locate("/etc/kubernetes/tmp")), copied + (16 << 20)))
       }
+      if let log = manifest?.walDirectory { needs.append(("restored log", existing(scene.machine.locate(log)), 192 << 20)) }
       var devices: [UInt64: (path: String, bytes: Int64)] = [:]
       for need in needs {
         guard let device = try Files.info(need.path)?.device else { continue }
@@ -64,7 +65,9 @@ enum HostChecks {
         if free < entry.bytes { short.append(text) }
       }
       if short.isEmpty { return .pass(words.joined(separator: "; ")) }
-      return .fail(short.joined(separator: "; "), remedy: "free space there, or move kguard's state with --state")
+      let remedy =
+        "free space there (see the check leftovers; `kguard bundle prune` removes restored copies), or move kguard's state with --state"
+      return .fail(short.joined(separator: "; "), remedy: remedy)
     }
   }
 
@@ -89,6 +92,15 @@ enum HostChecks {
       if size < 1 << 30 { return .pass("\(path) holds \(sizeForPeople(size))") }
       return .warn(
         "\(path) holds \(sizeForPeople(size)) of kubeadm's old backups", remedy: "remove the old ones by hand when no upgrade is under way")
+    }
+  }
+
+  /// A note, never a refusal: nobody but the operator knows when they are no longer needed.
+  private static func leftovers(_ scene: PreflightScene) -> Check {
+    Check("leftovers") { () throws(Failure) in
+      let found = Leftovers.find(scene.machine, scene.configuration, scene.state)
+      if found.items.isEmpty { return .pass("earlier rollbacks and drills have left nothing") }
+      return .pass("earlier rollbacks and drills have left " + found.words)
     }
   }
 }

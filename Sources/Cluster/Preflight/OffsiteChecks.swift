@@ -15,18 +15,26 @@ enum OffsiteChecks {
       return .fail(Offsite.none.why, remedy: Offsite.none.next)
     }
     var (good, bad, optional): ([String], [String], [String]) = ([], [], [])
+    var (remedies, notes): ([String], [String]) = ([], [])
     for target in offsite.targets {
       do throws(Failure) {
+        if let note = try offsite.warnOfOwnDisk(target) { notes.append(note) }
         let store = try offsite.open(target)
         _ = try store.probe()
         good.append(store.url)
       } catch {
+        remedies.append(error.exit == .preflightRefused ? error.next : "check the URL, the credentials and the network")
         if target.isRequired { bad.append(error.description) } else { optional.append(error.description) }
       }
     }
-    let remedy = "check the URL, the credentials and the network"
+    let remedy = Set(remedies).sorted().joined(separator: "; ")
     if !bad.isEmpty { return .fail(bad.joined(separator: "; "), remedy: remedy) }
     if !optional.isEmpty { return .warn((good + optional).joined(separator: "; "), remedy: remedy) }
+    if !notes.isEmpty {
+      return .warn(
+        "written and read back: \(good.joined(separator: ", ")); " + notes.joined(separator: "; "),
+        remedy: "name a target that is not lost with this node")
+    }
     return .pass("written and read back: \(good.joined(separator: ", "))" + (offsite.isEncrypted ? "" : "; copies are not encrypted"))
   }
 }

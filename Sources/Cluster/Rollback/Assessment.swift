@@ -20,7 +20,7 @@ struct Assessment {
 
   /// What differs in the control plane, or is not well.
   private(set) var core: [String] = []
-  /// Files of the node that are not as archived.
+  /// Files of the node that are not as archived, or were not there.
   private(set) var files: [String] = []
   /// Installed programs of another version.
   private(set) var programs: [String] = []
@@ -43,7 +43,7 @@ struct Assessment {
     let baseline = try Baseline.load(context.state, target.run)
     let archive = try ArchivedNode.find(context, target)
     found.hasBaseline = baseline != nil
-    for entry in try archive?.differing(machine) ?? [] { found.files.append(entry.path) }
+    for difference in try archive?.differing(machine) ?? [] { found.files.append(difference.path) }
     guard let baseline else { return found }
     for (name, before) in baseline.programs.sorted(by: { $0.key < $1.key }) {
       let now = (try? ThisNode.version(of: name, machine).description) ?? "not there"

@@ -11,29 +11,32 @@ struct EtcdExchange: Equatable {
   let live: String
   let incoming: String
   let outgoing: String
+  /// `live` is a mount point, which can't be renamed: the files in it move, one by one.
+  var movesFiles = false
 
   static let asideKind = "etcd-aside"
   static let restoredKind = "etcd-restored"
 
   /// What a rollback exchanges: the restored data comes in, the present data goes aside.
-  static func swaps(_ plan: StagingPlan, run: RunID) throws(Failure) -> [EtcdExchange] {
-    let suffix = ".kguard-aside-\(run)"
+  static func swaps(_ plan: StagingPlan, _ target: RollbackTarget, run: RunID) -> [EtcdExchange] {
+    let suffix = "kguard-aside-\(run)"
     var exchanges: [EtcdExchange] = []
     // The log first: etcd does not start with one of them only, so a crash between the two is no wrong beginning either way.
-    if let wal = plan.liveWAL, let staged = plan.stagedWAL, !wal.hasPrefix(plan.live + "/") {
-      guard try !Files.isMountPoint(wal) else {
-        throw Failure(
-          .needsOperator, what: "cannot put etcd's data back", why: "the write-ahead log's directory \(wal) is a mount point of its own",
-          next: "move what is in it aside, and what is in \(staged) and \(plan.staged) into place; then start kubelet")
+    if let wal = plan.liveWAL, let staged = plan.stagedWAL, plan.swapsLog {
+      if plan.movesLogFiles {
+        exchanges.append(
+          EtcdExchange(
+            name: "wal", live: wal, incoming: staged, outgoing: LogFiles.begun(target, wal) ?? "\(wal)/\(suffix)", movesFiles: true))
+      } else {
+        exchanges.append(EtcdExchange(name: "wal", live: wal, incoming: staged, outgoing: "\(wal).\(suffix)"))
       }
-      exchanges.append(EtcdExchange(name: "wal", live: wal, incoming: staged, outgoing: wal + suffix))
     }
     switch plan.swap {
-    case .rename: exchanges.append(EtcdExchange(name: "data", live: plan.live, incoming: plan.staged, outgoing: plan.live + suffix))
+    case .rename: exchanges.append(EtcdExchange(name: "data", live: plan.live, incoming: plan.staged, outgoing: "\(plan.live).\(suffix)"))
     case .moveMember:
       exchanges.append(
         EtcdExchange(
-          name: "data", live: plan.live + "/member", incoming: plan.staged + "/member", outgoing: plan.live + "/member" + suffix))
+          name: "data", live: plan.live + "/member", incoming: plan.staged + "/member", outgoing: "\(plan.live)/member.\(suffix)"))
     }
     return exchanges
   }
@@ -44,8 +47,10 @@ struct EtcdExchange: Equatable {
     return target.moved(asideKind).compactMap { artifact in
       // Of several rollbacks the first has moved the original.
       guard let live = artifact.origin, seen.insert(live).inserted else { return nil }
+      let movesFiles = artifact.path.hasPrefix(live + "/")
       return EtcdExchange(
-        name: artifact.detail["name"]?.string ?? "data", live: live, incoming: artifact.path, outgoing: live + ".kguard-undone-\(run)")
+        name: artifact.detail["name"]?.string ?? "data", live: live, incoming: artifact.path,
+        outgoing: live + (movesFiles ? "/" : ".") + "kguard-undone-\(run)", movesFiles: movesFiles)
     }
   }
 
@@ -53,6 +58,7 @@ struct EtcdExchange: Equatable {
 
   /// The incoming directory has taken its place.
   func isDone(_ context: StepContext) throws(Failure) -> Bool {
+    if movesFiles { return try LogFiles(self, context).isDone() }
     guard try Files.info(incoming, followLinks: false) == nil, let now = try Files.info(live) else { return false }
     let planned = try context.artifacts(of: context.run).last { $0.kind == Self.restoredKind && $0.path == live }
     return planned.flatMap(Self.inode) == now.inode
@@ -65,6 +71,7 @@ struct EtcdExchange: Equatable {
         .needsOperator, what: "cannot put etcd's data back", why: "\(incoming) is gone",
         next: "run `kguard resume`, which restores it from the bundle again")
     }
+    if movesFiles { return try LogFiles(self, context).perform() }
     let isAside = try Files.exists(outgoing)
     // As before: owner, mode and label of what is replaced, path by path.
     let model = isAside ? outgoing : live

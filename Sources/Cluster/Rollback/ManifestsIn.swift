@@ -67,9 +67,7 @@ struct ManifestsIn {
       if let entry = manifest.archived, let archive {
         source = context.machine.locate("/etc/kubernetes/kguard-start-\(context.run)/\(manifest.name)")
         try Files.makeDirectory(Files.directory(of: source), mode: 0o700)
-        try Files.replace(source, with: try archive.bytes(of: entry), mode: entry.mode)
-        try Access(owner: entry.owner, group: entry.group, mode: entry.mode, label: try Access.of(Files.directory(of: path))?.label)
-          .apply(to: source)
+        try archive.make(entry, at: source, label: try Access.of(Files.directory(of: path))?.label)
         try failpoint("\(context.step)/manifest-\(manifest.name).written")
       } else if let out = manifest.out {
         source = out

@@ -46,6 +46,12 @@ final class GuardedNode: Sendable {
     """
   }
 
+  /// The same functions, outside of a run.
+  func shell(_ commands: String) throws {
+    let result = try runCaptured("/bin/sh", Command(["sh", try bench.write("shell.sh", prelude + commands + "\n")]), timeout: .seconds(60))
+    guard result.end.isSuccess else { throw Failure(what: "shell", why: result.lastWords, next: "") }
+  }
+
   static func playbook(_ script: String, baseline: Bool) -> String {
     let before = """
         - id: baseline
