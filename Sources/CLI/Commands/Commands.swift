@@ -15,7 +15,8 @@ enum Commands {
     ],
     subcommands: [
       CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
-      ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
+      ShowCommand.spec, LogsCommand.spec, ReportCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec,
+      BackupCommands.key,
       PlaybookCommands.spec, ConfigCommands.spec,
       VersionCommand.spec,
     ],

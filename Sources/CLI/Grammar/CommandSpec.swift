@@ -13,6 +13,11 @@ struct CommandSpec: Sendable {
   var run: (@Sendable (Invocation) throws(Failure) -> ExitStatus)?
   var isHidden = false
 
+  /// The options that every command has, without those of which it has its own.
+  var commonOptions: [OptionSpec] { OptionSpec.common.filter { common in !options.contains { $0.name == common.name } } }
+  /// All that it understands.
+  var allOptions: [OptionSpec] { options + commonOptions }
+
   struct Example: Sendable {
     let line: String
     let meaning: String
@@ -77,5 +82,6 @@ struct Invocation: Sendable {
   func has(_ option: OptionSpec) -> Bool { options[option.name] != nil }
   func value(_ option: OptionSpec) -> String? { options[option.name]?.last }
   func values(_ option: OptionSpec) -> [String] { options[option.name] ?? [] }
+  /// A file that `report` writes to may be named anything; it refuses this word itself.
   var isJSON: Bool { value(.output) == "json" }
 }
