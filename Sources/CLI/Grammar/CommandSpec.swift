@@ -65,11 +65,12 @@ struct OptionSpec: Sendable {
   static let output = OptionSpec("--output", short: "-o", value: "text|json", "how to print (default text)", variable: "KGUARD_OUTPUT")
   static let yes = OptionSpec("--yes", short: "-y", "do not ask")
   static let noColor = OptionSpec("--no-color", "no colours (also: NO_COLOR)")
+  static let plain = OptionSpec("--plain", "one line for each event, nothing drawn over (for screen readers)", variable: "KGUARD_PLAIN")
   static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes")
   static let help = OptionSpec("--help", short: "-h", "show this help")
 
   /// Everywhere.
-  static let common = [root, state, config, output, yes, noColor, verbose, help]
+  static let common = [root, state, config, output, yes, noColor, plain, verbose, help]
   static let dryRun = OptionSpec("--dry-run", "say what would happen, and change nothing")
 }
 

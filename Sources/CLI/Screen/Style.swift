@@ -36,6 +36,28 @@ struct Style: Sendable {
     }
   }
 
+  var ellipsis: String { hasUnicode ? "…" : "..." }
+  /// Stands before a line that somebody else wrote.
+  var quote: String { hasUnicode ? "│" : "|" }
+
+  /// The text in letters that the terminal has.
+  func inCharset(_ text: String) -> String {
+    if hasUnicode || text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+    var out = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case _ where scalar.isASCII: out.unicodeScalars.append(scalar)
+      case "→": out += "->"
+      case "…": out += "..."
+      case "–", "—": out += "-"
+      case "‘", "’": out += "'"
+      case "“", "”": out += "\""
+      default: out += "?"
+      }
+    }
+    return out
+  }
+
   var markWidth: Int { hasUnicode ? 1 : 2 }
 
   func mark(of state: StepState) -> String {
