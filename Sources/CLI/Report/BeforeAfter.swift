@@ -33,16 +33,16 @@ struct BeforeAfter {
     var now: [String: String] = [:]
     if story.run.state == .rolledBack {
       isKnown = true
-      source = "after the rollback, as `cluster/verify-restored` compared it"
+      source = "After: as it is since the rollback, by `cluster/verify-restored`"
     } else if let verified = story.main.evidence(ofAction: "cluster/verify"), let differences = verified["differences"]?.array {
       isKnown = true
       for entry in differences {
         if let kind = entry["kind"]?.string, let name = entry["name"]?.string { now[kind + " " + name] = entry["now"]?.string ?? "" }
       }
-      source = "after the run, as `cluster/verify` saw it"
+      source = "After: at the end of the run, as `cluster/verify` saw it"
     } else {
       isKnown = false
-      source = "the run did not come so far as to look again"
+      source = "The run did not come so far as to look again"
     }
     func line(_ kind: String, _ name: String, _ before: String, shown: String? = nil) -> Line {
       let after = now[kind + " " + name]
@@ -81,7 +81,7 @@ struct BeforeAfter {
     }
     add("Workloads", workloads)
     let counts = (before["counts"]?.object?.pairs ?? []).map { line("count", $0.key, String($0.value.int ?? 0)) }
-    add("Objects", counts)
+    add("Objects", counts.filter { $0.before != "0" || $0.isChanged })
     let known = Set(groups.flatMap { $0.lines.map(\.name) } + counts.map(\.name))
     // Kinds and namespaces that were not there before.
     let new = now.filter { entry in

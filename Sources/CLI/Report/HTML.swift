@@ -10,6 +10,15 @@ struct HTML: ExpressibleByStringInterpolation {
   /// Words from anywhere, as text.
   static func text(_ words: String) -> HTML { HTML(source: escaped(words)) }
 
+  /// The same with what stands in backticks as code.
+  static func prose(_ words: String) -> HTML {
+    let parts = words.split(separator: "`", omittingEmptySubsequences: false)
+    guard parts.count % 2 == 1 else { return text(words) }
+    return parts.enumerated().map { number, part in
+      number % 2 == 0 ? text(String(part)) : HTML(source: "<code>\(escaped(String(part)))</code>")
+    }.joined()
+  }
+
   static func += (a: inout HTML, b: HTML) { a.source += b.source }
 
   struct Interpolation: StringInterpolationProtocol {

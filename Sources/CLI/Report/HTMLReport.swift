@@ -72,10 +72,10 @@ struct HTMLReport {
 
   private var head: HTML {
     var out: HTML = "<h1>\(story.title)</h1>\n"
-    out += "<div class=\"verdict \(kind)\"><b>\(sign) \(story.verdict)</b><p>\(story.outcome)</p>"
+    out += "<div class=\"verdict \(kind)\"><b>\(sign) \(story.verdict)</b><p>\(HTML.prose(story.outcome))</p>"
     if let error = story.run.error {
-      out += "<p class=\"soft\">Cause: \(error.what): \(error.why)</p>"
-      if !error.next.isEmpty, !story.run.state.isFinal { out += "<p class=\"soft\">Next: \(error.next)</p>" }
+      out += "<p class=\"soft\">Cause: \(HTML.prose("\(error.what): \(error.why)"))</p>"
+      if !error.next.isEmpty, !story.run.state.isFinal { out += "<p class=\"soft\">Next: \(HTML.prose(error.next))</p>" }
     }
     out += "</div>\n\(numbers)<dl>"
     for (label, value) in story.head { out += "<dt>\(label)</dt><dd>\(value)</dd>" }
@@ -88,7 +88,8 @@ struct HTMLReport {
     var cells: [(String, String)] = []
     let end = story.run.ended ?? (story.facts.isWorkedOn ? story.now : nil)
     if let end { cells.append(((end - story.run.created).forPeople, "from begin to end")) }
-    cells.append(("\(story.main.steps.count { $0.state.isSettled }) of \(story.main.steps.count)", "steps done"))
+    cells.append(
+      ("\(story.main.steps.count { $0.state == .succeeded || $0.state == .skipped }) of \(story.main.steps.count)", "steps done"))
     if let availability = story.availability {
       cells.append((availability.outages.isEmpty ? "none" : availability.outage.forPeople, "API server away"))
     }
@@ -155,7 +156,7 @@ struct HTMLReport {
 
   private var beforeAfter: HTML {
     guard let compared = BeforeAfter(story) else { return "" }
-    var out: HTML = "<section><h2>Before and after</h2>\n<p class=\"soft\">After: \(compared.source).</p>\n"
+    var out: HTML = "<section><h2>Before and after</h2>\n<p class=\"soft\">\(HTML.prose(compared.source)).</p>\n"
     for group in compared.groups {
       out += "<h3>\(group.title)</h3><table class=\"wide\"><thead><tr><th></th><th>before</th><th>after</th></tr></thead><tbody>\n"
       for line in group.lines {
@@ -191,7 +192,7 @@ struct HTMLReport {
     if all.count > Self.mostEvents {
       out += "<p class=\"soft\">The last \(Self.mostEvents); `kguard show \(story.run.id.text) -o json` has all of them.</p>"
     }
-    out += "<table class=\"wide\"><thead><tr><th>when</th><th>step</th><th>what</th><th></th></tr></thead><tbody>\n"
+    out += "<table class=\"wide log\"><thead><tr><th>when</th><th>step</th><th>what</th><th></th></tr></thead><tbody>\n"
     for event in all.suffix(Self.mostEvents) {
       let data = event.data.withoutEmpty
       out += """

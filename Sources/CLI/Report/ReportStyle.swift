@@ -32,6 +32,7 @@ enum ReportStyle {
     th,td{text-align:left;vertical-align:top;padding:.28rem .6rem .28rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
     th{color:var(--soft);font-weight:600}
     tr.changed td{background:var(--mark)}tr.changed td:first-child{box-shadow:-6px 0 0 var(--mark)}
+    th,.act{white-space:nowrap}.wide td:first-child{width:34%}.wide td+td{width:33%}.log td{width:auto!important}
     .nowrap{white-space:nowrap}
     details{border:1px solid var(--line);border-radius:8px;margin:.5rem 0;padding:0 .8rem}
     details details{border-width:0 0 0 2px;border-radius:0;margin:.4rem 0}
@@ -43,10 +44,13 @@ enum ReportStyle {
     svg{display:block;width:100%;overflow:visible}
     svg text{fill:var(--fg);font-size:13px}
     svg .ticklabel{fill:var(--soft);font-size:11px}.tick{stroke:var(--line)}
-    .timeline{--h:25px;height:calc(var(--rows)*var(--h) + 26px);margin:.5rem 0}
+    .timeline{--h:25px;--left:12.5rem;--right:5rem;--room:calc(100% - var(--left) - var(--right));height:calc(var(--rows)*var(--h) + 26px);margin:.5rem 0}
     .timeline .row{transform:translateY(calc(var(--i)*var(--h) + 24px))}
-    .timeline .plot{x:12.5rem;width:calc(100% - 12.5rem - 5rem)}
-    .timeline .bars{y:3px}.row text{transform:translateY(15px)}.took{text-anchor:end;fill:var(--soft)}
+    .timeline .at{x:calc(var(--left) + var(--room)*var(--x));width:max(3px,calc(var(--room)*var(--w)))}
+    .timeline .bar{y:3px}.row text{transform:translateY(15px)}
+    .timeline .ticklabel{transform:translateX(calc(var(--left) + var(--room)*var(--x)))}
+    .gridline,.timeline .away,.timeline .pause{height:calc(100% - 18px)}
+    .gridline{fill:var(--line);width:1px!important}.took{text-anchor:end;fill:var(--soft)}
     .row .rest{fill:var(--soft)}.row .part{font-weight:600}
     .name.bad{fill:var(--bad);font-weight:600}.name.open{fill:var(--open);font-weight:600}.name.idle{fill:var(--soft)}
     .bar.good{fill:var(--good)}.bar.bad{fill:url(#bad);stroke:var(--bad)}.bar.open{fill:none;stroke:var(--open);stroke-width:2;
@@ -60,8 +64,8 @@ enum ReportStyle {
     .legend svg{display:inline-block;width:22px;height:12px;vertical-align:-1px;margin-right:.35rem}
     @media (max-width:40rem){
     main{padding:.75rem .75rem 2rem}h1{font-size:1.25rem}
-    .timeline{--h:42px}.timeline .plot{x:0px;width:100%}.timeline .bars{y:21px}
-    .timeline>.plot>.ticklabel:nth-of-type(even){display:none}
+    .timeline{--h:42px;--left:0px;--right:0px}.timeline .bar{y:21px}
+    .timeline .ticklabel:nth-of-type(even),.availability .ticklabel:nth-of-type(even){display:none}
     dl{grid-template-columns:1fr;gap:0}dt{margin-top:.4rem}
     .steps td,.steps th{padding-right:.4rem}.steps .act{display:none}
     .wide thead{display:none}.wide tr{display:block;border-bottom:1px solid var(--line);padding:.3rem 0}

@@ -34,7 +34,8 @@ struct StepSections {
     let shown = TimelinePicture.chosen(chapter.steps, most: Self.mostRows)
     var out: HTML =
       "<table class=\"steps\"><thead><tr><th>Step</th><th class=\"act\">Action</th><th>Took</th><th>Outcome</th></tr></thead><tbody>\n"
-    for step in chapter.steps where shown.contains(step.position) {
+    let idle = story.facts.isWorkedOn ? [] : chapter.steps.filter { $0.state == .pending }
+    for step in chapter.steps where shown.contains(step.position) && !idle.contains(where: { $0.position == step.position }) {
       let kind = HTML.text(StepWords.kind(step.state))
       let said = step.error?.description ?? Words.summary(step.evidence)
       let tries = step.attempts.count > 1 ? " (\(step.attempts.count) attempts)" : ""
@@ -46,9 +47,13 @@ struct StepSections {
         """
     }
     out += "</tbody></table>\n"
-    if shown.count < chapter.steps.count {
-      out +=
-        "<p class=\"soft\">and \(chapter.steps.count - shown.count) more steps without trouble: <code>kguard show \(chapter.run.id.text)</code></p>\n"
+    if !idle.isEmpty {
+      let names = idle.prefix(20).map(\.id).joined(separator: ", ") + (idle.count > 20 ? " and \(idle.count - 20) more" : "")
+      out += "<p class=\"soft\">Not begun: \(names).</p>\n"
+    }
+    let more = chapter.steps.count - shown.union(idle.map(\.position)).count
+    if more > 0 {
+      out += "<p class=\"soft\">and \(more) more steps without trouble: <code>kguard show \(chapter.run.id.text)</code></p>\n"
     }
     return out
   }
@@ -58,8 +63,8 @@ struct StepSections {
     var out: HTML = "<details\(hasFailed ? " open" as HTML : "")><summary>\(StepWords.sign(step.state)) <b>\(step.id)</b> "
     out += "<span class=\"soft\">\(StepWords.state(step, story))</span></summary>\n"
     if let error = step.error {
-      out += "<p>\(error.what): \(error.why)</p>"
-      if !error.next.isEmpty { out += "<p class=\"soft\">Next: \(error.next)</p>" }
+      out += "<p>\(HTML.prose("\(error.what): \(error.why)"))</p>"
+      if !error.next.isEmpty { out += "<p class=\"soft\">Next: \(HTML.prose(error.next))</p>" }
     }
     if step.attempts.count > 1 || hasFailed { out += attempts(step) }
     if let evidence = step.evidence { out += self.evidence(evidence) }

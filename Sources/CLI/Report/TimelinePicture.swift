@@ -10,6 +10,7 @@ struct TimelinePicture {
     case heading(String)
     case step(StepRecord, Story.Chapter)
     case more(Int, Story.Chapter)
+    case notBegun([String])
   }
 
   private let story: Story
@@ -26,8 +27,12 @@ struct TimelinePicture {
     for chapter in story.chapters {
       if chapter.isRollback { rows.append(.heading("Rollback, run \(chapter.run.id)")) }
       let shown = Self.chosen(chapter.steps)
-      rows += chapter.steps.filter { shown.contains($0.position) }.map { .step($0, chapter) }
-      if shown.count < chapter.steps.count { rows.append(.more(chapter.steps.count - shown.count, chapter)) }
+      // What never began needs no line each, once it is over.
+      let idle = story.facts.isWorkedOn ? [] : chapter.steps.filter { $0.state == .pending }
+      rows += chapter.steps.filter { step in shown.contains(step.position) && !idle.contains { $0.position == step.position } }
+        .map { .step($0, chapter) }
+      if !idle.isEmpty { rows.append(.notBegun(idle.map(\.id))) }
+      if shown.count < chapter.steps.count - idle.count { rows.append(.more(chapter.steps.count - idle.count - shown.count, chapter)) }
     }
     self.rows = rows
   }
@@ -36,7 +41,9 @@ struct TimelinePicture {
   static func chosen(_ steps: [StepRecord], most: Int = mostSteps) -> Set<Int> {
     if steps.count <= most { return Set(steps.map(\.position)) }
     func weight(_ step: StepRecord) -> (Int, Int64) {
-      let odd = step.state == .failed || step.state == .started ? 2 : step.attempts.count > 1 || step.state == .undone ? 1 : 0
+      let odd =
+        step.state == .pending
+        ? -1 : step.state == .failed || step.state == .started ? 2 : step.attempts.count > 1 || step.state == .undone ? 1 : 0
       return (odd, step.attempts.reduce(0) { $0 &+ ($1.duration?.milliseconds ?? 0) })
     }
     return Set(steps.sorted { weight($0) > weight($1) }.prefix(most).map(\.position))
@@ -52,7 +59,7 @@ struct TimelinePicture {
       <rect class="awayfill" width="6" height="6"/><line class="awayline" x1="0" y1="0" x2="0" y2="6"/></pattern>\
       <pattern id="bad" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">\
       <rect class="badfill" width="5" height="5"/><line class="badline" x1="0" y1="0" x2="0" y2="5"/></pattern></defs>
-      <svg class="plot" height="100%">\(background)</svg>
+      \(background)
 
       """
     for (index, row) in rows.enumerated() { out += "<g class=\"row\" style=\"--i:\(index)\">\(drawn(row))</g>\n" }
@@ -64,26 +71,35 @@ struct TimelinePicture {
   private var background: HTML {
     var out: HTML = ""
     for tick in scale.ticks {
-      out += "<line class=\"tick\" x1=\"\(percent(tick.at))\" x2=\"\(percent(tick.at))\" y1=\"18\" y2=\"100%\"/>"
+      out += "<rect class=\"gridline at\" \(Self.place(tick.at, tick.at)) y=\"18\"/>"
       if !tick.label.isEmpty {
         // At the edges a label stays within the picture.
         let anchor = tick.at < 0.06 ? "start" : tick.at > 0.94 ? "end" : "middle"
-        out += "<text class=\"ticklabel\" x=\"\(percent(tick.at))\" y=\"12\" text-anchor=\"\(anchor)\">\(tick.label)</text>"
+        out += "<text class=\"ticklabel\" \(Self.place(tick.at, tick.at)) y=\"12\" text-anchor=\"\(anchor)\">\(tick.label)</text>"
       }
     }
     for pause in scale.pauses {
       out += """
-        <g><title>nothing was done for \(pause.length.forPeople)</title><rect class="pause" x="\(percent(pause.from))" \
-        width="\(percent(pause.to - pause.from))" y="18" height="100%"/></g>
+        <g><title>nothing was done for \(pause.length.forPeople)</title>\
+        <rect class="pause at" \(Self.place(pause.from, pause.to)) y="18"/></g>
         """
     }
     for outage in Self.drawable(story.availability?.outages ?? [], scale) {
       out += """
-        <g><title>the API server was away</title><rect class="away" x="\(percent(outage.from))" \
-        width="\(percent(max(outage.to - outage.from, 0.003)))" y="18" height="100%"/></g>
+        <g><title>the API server was away</title><rect class="away at" \(Self.place(outage.from, outage.to)) y="18"/></g>
         """
     }
     return out
+  }
+
+  /// Where something begins and how wide it is, in parts of the room that the page's style gives it.
+  private static func place(_ from: Double, _ to: Double) -> HTML {
+    "style=\"--x:\(fixed6(min(from, 1)));--w:\(fixed6(max(0, to - from)))\""
+  }
+
+  private static func fixed6(_ fraction: Double) -> String {
+    let digits = String(Int((min(max(fraction, 0), 1) * 1_000_000).rounded()))
+    return digits == "1000000" ? "1" : "0." + String(repeating: "0", count: 6 - digits.count) + digits
   }
 
   /// Places of outages; those that a picture cannot tell apart are one.
@@ -101,6 +117,9 @@ struct TimelinePicture {
     case .heading(let words): return "<text class=\"part\">\(words)</text>"
     case .more(let count, let chapter):
       return "<text class=\"rest\">and \(count) more steps, shorter and without trouble: kguard show \(chapter.run.id.text)</text>"
+    case .notBegun(let ids):
+      let names = ids.count > 8 ? "\(ids.count) steps" : ids.joined(separator: ", ")
+      return "<text class=\"rest\">· not begun: \(names)</text>"
     case .step(let step, _): return drawn(step)
     }
   }
@@ -109,7 +128,7 @@ struct TimelinePicture {
     let took = StepWords.time(step, story)
     var out: HTML = "<title>\(StepWords.sentence(step, story))</title>"
     out += "<text class=\"name \(StepWords.kind(step.state))\">\(StepWords.sign(step.state)) \(fit(step.id, 22))</text>"
-    out += "<text class=\"took\" x=\"100%\">\(took)</text><svg class=\"plot bars\" height=\"14\">"
+    out += "<text class=\"took\" x=\"100%\">\(took)</text>"
     // Of very many attempts the last say enough.
     for attempt in step.attempts.suffix(20) {
       let span = story.span(of: attempt)
@@ -118,9 +137,8 @@ struct TimelinePicture {
       let start = min(from, 1 - width)
       let kind =
         attempt.outcome == .failed ? "bad" : attempt.outcome == .interrupted || attempt.outcome == nil ? "open" : StepWords.kind(step.state)
-      out += "<rect class=\"bar \(kind)\" x=\"\(percent(start))\" width=\"\(percent(width))\" height=\"14\" rx=\"2\"/>"
+      out += "<rect class=\"bar at \(kind)\" \(Self.place(start, start + width)) height=\"14\" rx=\"2\"/>"
     }
-    out += "</svg>"
     return out
   }
 }

@@ -43,6 +43,7 @@ struct LiveBlock {
   /// Widths of the lines that the block has on the screen now.
   private var drawn: [Int] = []
   private var isActive = false
+  private var isRollback = false
 
   init(style: Style, hand: Hand, stream: Terminal.Stream) {
     self.style = style
@@ -50,10 +51,12 @@ struct LiveBlock {
     self.stream = stream
   }
 
-  mutating func begin(_ steps: [(id: String, action: String)]) {
+  /// `isRollback`: the run puts another one back.
+  mutating func begin(_ steps: [(id: String, action: String)], isRollback: Bool) {
+    self.isRollback = isRollback
     waiting = steps
     nameWidth = min(24, steps.map(\.id.count).max() ?? 0)
-    actionWidth = min(20, steps.map(\.action.count).max() ?? 0)
+    actionWidth = min(24, steps.map(\.action.count).max() ?? 0)
     isActive = true
   }
 
@@ -184,6 +187,7 @@ struct LiveBlock {
     case .runs(let stop):
       switch (stop.current, waits) {
       case (.none, true): return "Ctrl-C stops after this step; cutting it now would not be safe"
+      case (.none, false) where isRollback: return "Ctrl-C stops here; `kguard resume` goes on with the rollback"
       case (.none, false) where hasTouched: return "Ctrl-C stops here; `kguard resume` goes on, `kguard rollback` puts things back"
       case (.none, false): return "Ctrl-C stops here, the cluster is unchanged; `kguard resume` goes on"
       case (.atCheckpoint, true): return "stopping after this step; Ctrl-C again leaves it running and returns"

@@ -31,7 +31,7 @@ final class LiveView: Observer {
       switch notice {
       case .runStarted(let run, let playbook, let inputs, let parent, let isResume):
         let title = Words.heading(playbook, inputs, parent: parent, isResume: isResume)
-        state.block.begin(playbook.steps.map { ($0.id, $0.actionName) })
+        state.block.begin(playbook.steps.map { ($0.id, $0.actionName) }, isRollback: parent != nil)
         state.block.keep(heading(title, run))
       case .stepStarted(_, let step, let action, let attempt, let stopping):
         state.meter = nil

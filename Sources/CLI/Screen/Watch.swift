@@ -61,7 +61,7 @@ struct Watch {
         view.show {
           $0.end()
           $0.keep("\(style.mark(.undone)) " + style.paint("rolling back", .yellow))
-          $0.begin(steps.map { ($0.id, $0.action) })
+          $0.begin(steps.map { ($0.id, $0.action) }, isRollback: true)
           $0.keep(view.heading("\(rollback.playbook), rolls back run \(facts.run.id)", rollback.id))
         }
       }
@@ -75,7 +75,7 @@ struct Watch {
     if shown.runs.insert(run.id).inserted {
       let title = ([run.playbook] + Words.inputs(run.inputs)).joined(separator: " ")
       view.show {
-        $0.begin(steps.map { ($0.id, $0.action) })
+        $0.begin(steps.map { ($0.id, $0.action) }, isRollback: run.parent != nil)
         $0.keep(view.heading(title, run.id))
       }
     }
