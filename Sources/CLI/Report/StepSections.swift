@@ -42,7 +42,7 @@ struct StepSections {
       out += """
         <tr><td class="nowrap"><span class="ink \(kind)" aria-hidden="true">\(StepWords.sign(step.state))</span> \(step.id)</td>\
         <td class="act soft"><code>\(step.action)</code></td><td class="nowrap">\(StepWords.time(step, story))</td>\
-        <td>\(StepWords.state(step, story))\(tries)\(said.isEmpty ? "" : ": " + fit(said, 600))</td></tr>
+        <td>\(HTML.prose(StepWords.state(step, story) + tries + (said.isEmpty ? "" : ": " + fit(said, 600))))</td></tr>
 
         """
     }
@@ -85,7 +85,7 @@ struct StepSections {
       let how = attempt.outcome?.rawValue ?? (story.facts.isWorkedOn ? "under way" : "nobody saw its end")
       out += """
         <tr><td>\(attempt.number)</td><td class="nowrap">\(localTime(attempt.started, "%H:%M:%S"))</td>\
-        <td class="nowrap">\(attempt.duration?.forPeople ?? "")</td><td>\(how)\(attempt.error.map { ": " + fit($0.description, 600) } ?? "")</td></tr>
+        <td class="nowrap">\(attempt.duration?.forPeople ?? "")</td><td>\(HTML.prose(how + (attempt.error.map { ": " + fit($0.description, 600) } ?? "")))</td></tr>
         """
     }
     out += "</tbody></table>\n"

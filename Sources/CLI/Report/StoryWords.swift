@@ -23,7 +23,12 @@ extension Story {
     let took = run.ended.map { " after \(($0 - run.created).forPeople)" } ?? ""
     let cause = failedStep.map { " at the step \($0.id)" } ?? ""
     switch run.state {
-    case .succeeded: return "\(subject) succeeded\(took.isEmpty ? "" : " in" + took.dropFirst(6)). \(sentence(lastWords))"
+    case .succeeded:
+      let failed = main.steps.filter { $0.state == .failed }.map(\.id)
+      let though =
+        failed.isEmpty
+        ? "" : ", though \(failed.count == 1 ? "the step \(failed[0])" : "\(failed.count) steps") failed, as the playbook allows"
+      return "\(subject) succeeded\(run.ended.map { " in \(($0 - run.created).forPeople)" } ?? "")\(though). \(sentence(lastWords))"
     case .failed where rollbacks.isEmpty: return "\(subject) was given up\(took)\(cause), and nothing of the cluster was changed."
     case .failed: return "\(subject) failed\(cause). Nothing of the cluster had changed: nothing was restored, and no write was lost."
     case .rolledBack:

@@ -85,6 +85,8 @@ final class LiveView: Observer {
 }
 
 extension LiveBlock {
+  /// What Ctrl-C does, by the path of the action.
+  static let stopping = Dictionary(BuiltIn.actions.map { ($0.signature.path, $0.stopping) }) { $1 }
   /// Paths of the actions after which the cluster is not what it was.
   static let changingActions = Set(BuiltIn.actions.filter { $0.changesCluster }.map { $0.signature.path })
 }

@@ -110,7 +110,8 @@ struct Watch {
     let wall = session.machine.now() - (attempt?.started ?? step.started ?? session.machine.now())
     guard let live, live.step == step.id else {
       return .init(
-        step: step.id, action: step.action, attempt: attempt?.number ?? 1, stopping: .waits, since: monotonicNow() - max(.zero, wall))
+        step: step.id, action: step.action, attempt: attempt?.number ?? 1, stopping: LiveBlock.stopping[step.action] ?? .cancels,
+        since: monotonicNow() - max(.zero, wall))
     }
     var current = LiveBlock.Current(
       step: step.id, action: step.action, attempt: live.attempt, stopping: live.waits ? .waits : .cancels,

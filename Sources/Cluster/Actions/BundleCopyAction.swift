@@ -31,7 +31,9 @@ public struct BundleCopyAction: Action {
     for target in offsite.targets {
       context.phase("to \(target.url)")
       do throws(Failure) {
-        _ = try offsite.copy(bundle, to: target, context.journal, Transfer(stop: context.stop, progress: context.progress))
+        _ = try offsite.copy(
+          bundle, to: target, context.journal,
+          Transfer(stop: context.stop, progress: context.progress) { context.phase("\($0), \(target.url)") })
       } catch {
         guard !target.isRequired, error.exit != .interrupted, error.exit != .held else { throw error }
         failures.append(error)
