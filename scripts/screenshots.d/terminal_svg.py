@@ -12,9 +12,9 @@ CELL, LINE, PAD, BAR = 8.43, 19, 16, 34
 COLOURS = {31: "#ff7b72", 32: "#56c271", 33: "#e3b341", 34: "#6cb2ff", 35: "#d2a8ff", 36: "#76e3ea", 37: "#e6e9ed", 30: "#8d98a5"}
 
 
-def runs(line):
-    """Pieces of a line with one look each: (text, colour, bold, dim)."""
-    colour, bold, dim = None, False, False
+def runs(line, look):
+    """Pieces of a line with one look each: (text, colour, bold, dim). `look` goes on from line to line, as tmux has it."""
+    colour, bold, dim = look
     for piece in re.split(r"(\x1b\[[0-9;]*m)", line):
         if not piece.startswith("\x1b["):
             if piece:
@@ -33,6 +33,7 @@ def runs(line):
                 colour = None
             elif 30 <= code <= 37:
                 colour = COLOURS[code]
+    look[:] = colour, bold, dim
 
 
 def width(text):
@@ -54,9 +55,10 @@ def main():
         '<circle cx="58" cy="17" r="5.5" fill="#3a434e"/>',
         f'<text x="{w / 2:.0f}" y="22" text-anchor="middle" class="d">{html.escape(title)}</text>',
     ]
+    look = [None, False, False]
     for number, line in enumerate(lines):
         column, y = 0, BAR + (number + 1) * LINE - 3
-        for text, colour, bold, dim in runs(line):
+        for text, colour, bold, dim in runs(line, look):
             cells = width(text)
             if text.strip():
                 indent = len(text) - len(text.lstrip(" "))

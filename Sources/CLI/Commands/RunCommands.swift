@@ -157,7 +157,7 @@ extension Session {
     }
     (view as? LiveView)?.clear()
     _ = consume claim
-    if isJSON { print(JSONView.result(result)) } else { say(Words.ending(result, style)) }
+    if isJSON { print(JSONView.result(result)) } else { say(style.inCharset(prose(Words.ending(result, style), .errors))) }
     return result.exit
   }
 

@@ -77,7 +77,7 @@ struct HTMLReport {
       out += "<p class=\"soft\">Cause: \(HTML.prose("\(error.what): \(error.why)"))</p>"
       if !error.next.isEmpty, !story.run.state.isFinal { out += "<p class=\"soft\">Next: \(HTML.prose(error.next))</p>" }
     }
-    out += "</div>\n\(numbers)<dl>"
+    out += "</div>\n\(numbers)<dl class=\"facts\">"
     for (label, value) in story.head { out += "<dt>\(label)</dt><dd>\(value)</dd>" }
     out += "</dl>\n"
     if !story.run.state.isFinal { out += "<p>Next: \(story.next.map { "<code>\($0)</code> " as HTML }.joined())</p>\n" }
@@ -188,7 +188,8 @@ struct HTMLReport {
   private var events: HTML {
     let all = story.chapters.flatMap(\.events).sorted { ($0.at, $0.sequence) < ($1.at, $1.sequence) }
     guard !all.isEmpty else { return "" }
-    var out: HTML = "<section><h2>Events</h2>\n<details class=\"fold\"><summary>\(all.count) events of the journal</summary>\n"
+    var out: HTML =
+      "<section class=\"onscreen\"><h2>Events</h2>\n<details class=\"fold\"><summary>\(all.count) events of the journal</summary>\n"
     if all.count > Self.mostEvents {
       out += "<p class=\"soft\">The last \(Self.mostEvents); `kguard show \(story.run.id.text) -o json` has all of them.</p>"
     }

@@ -66,7 +66,7 @@ enum ReportStyle {
     main{padding:.75rem .75rem 2rem}h1{font-size:1.25rem}
     .timeline{--h:42px;--left:0px;--right:0px}.timeline .bar{y:21px}
     .timeline .ticklabel:nth-of-type(even),.availability .ticklabel:nth-of-type(even){display:none}
-    dl{grid-template-columns:1fr;gap:0}dt{margin-top:.4rem}
+    dl:not(.facts){grid-template-columns:1fr;gap:0}dl:not(.facts) dt{margin-top:.4rem}
     .steps td,.steps th{padding-right:.4rem}.steps .act{display:none}
     .wide thead{display:none}.wide tr{display:block;border-bottom:1px solid var(--line);padding:.3rem 0}
     .wide td{display:block;border:0;padding:.05rem 0}.wide td[data-is]:not(:empty)::before{content:attr(data-is) ": ";color:var(--soft)}
@@ -76,7 +76,7 @@ enum ReportStyle {
     --idle:#6b7580;--away:#f8d3cf;--awayink:#b42318;--upfill:#e4f3e8;--mark:#fff3d6}
     body{font-size:10.5pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main{max-width:none;padding:0}
     details:not(.fold)::details-content{content-visibility:visible;display:block;block-size:auto}
-    details.fold:not([open]){display:none}
+    details.fold:not([open]),.onscreen{display:none}
     pre{max-height:none;overflow:visible}h2,h3,summary{break-after:avoid}tr,svg,.verdict,.numbers li{break-inside:avoid}
     @page{margin:15mm}}
     """

@@ -106,7 +106,7 @@ struct StepSections {
       let text = value.string ?? value.text(pretty: true)
       let shown = min(Self.mostEvidence, room)
       room -= min(shown, text.utf8.count)
-      large += "<details><summary>\(key) <span class=\"soft\">\(count(value))</span></summary><pre>"
+      large += "<details class=\"fold\"><summary>\(key) <span class=\"soft\">\(count(value))</span></summary><pre>"
       large += "\(text.utf8.count <= shown ? text : String(text.prefix(shown)) + "\n… the rest is in the journal")</pre></details>\n"
     }
     return (lines.source.isEmpty ? "" : "<dl>\(lines)</dl>\n") + large

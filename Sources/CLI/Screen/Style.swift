@@ -142,6 +142,15 @@ func wrapped(_ text: String, _ width: Int) -> [String] {
   return lines
 }
 
+/// A sentence, broken between words where the terminal would break it anywhere.
+func prose(_ text: String, _ stream: Terminal.Stream) -> String {
+  guard let columns = Terminal.size(stream)?.columns, columns >= 40 else { return text }
+  // A hint is left as it is: a command in it is copied.
+  return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    line.count < columns || line.contains("`") ? String(line) : wrapped(String(line), columns - 1).joined(separator: "\n")
+  }.joined(separator: "\n")
+}
+
 func padded(_ text: String, _ width: Int) -> String {
   text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
 }

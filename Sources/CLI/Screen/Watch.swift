@@ -39,7 +39,7 @@ struct Watch {
   }
 
   private func ending(_ facts: RunFacts) -> String {
-    facts.sentence(session.outputStyle) + "\nNext:\n" + facts.next.split(separator: "\n").map { "  \($0)\n" }.joined()
+    prose(facts.sentence(session.outputStyle), .output) + "\nNext:\n" + facts.next.split(separator: "\n").map { "  \($0)\n" }.joined()
   }
 
   // MARK: - On a terminal
