@@ -29,7 +29,7 @@ struct AvailabilityPicture {
     for tick in scale.ticks {
       out += "<line class=\"tick\" x1=\"\(percent(tick.at))\" x2=\"\(percent(tick.at))\" y1=\"0\" y2=\"76\"/>"
       if !tick.label.isEmpty {
-        let anchor = tick.at < 0.06 ? "start" : tick.at > 0.94 ? "end" : "middle"
+        let anchor = tick.at < 0.04 ? "start" : tick.at > 0.96 ? "end" : "middle"
         out += "<text class=\"ticklabel\" x=\"\(percent(tick.at))\" y=\"92\" text-anchor=\"\(anchor)\">\(tick.label)</text>"
       }
     }

@@ -74,7 +74,7 @@ struct TimelinePicture {
       out += "<rect class=\"gridline at\" \(Self.place(tick.at, tick.at)) y=\"18\"/>"
       if !tick.label.isEmpty {
         // At the edges a label stays within the picture.
-        let anchor = tick.at < 0.06 ? "start" : tick.at > 0.94 ? "end" : "middle"
+        let anchor = tick.at < 0.04 ? "start" : tick.at > 0.96 ? "end" : "middle"
         out += "<text class=\"ticklabel\" \(Self.place(tick.at, tick.at)) y=\"12\" text-anchor=\"\(anchor)\">\(tick.label)</text>"
       }
     }

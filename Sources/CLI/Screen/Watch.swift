@@ -2,6 +2,7 @@ internal import Engine
 internal import Host
 internal import Journal
 internal import Model
+internal import Playbooks
 
 /// `status -w`: on a terminal what the first terminal shows, elsewhere each change is a line. The journal says what has happened; what
 /// happens now is read from the run's live record.
@@ -62,7 +63,7 @@ struct Watch {
           $0.end()
           $0.keep("\(style.mark(.undone)) " + style.paint("rolling back", .yellow))
           $0.begin(steps.map { ($0.id, $0.action) }, isRollback: true)
-          $0.keep(view.heading("\(rollback.playbook), rolls back run \(facts.run.id)", rollback.id))
+          $0.keep(view.heading(title(of: rollback), rollback.id))
         }
       }
       try show(rollback, try journal.steps(rollback.id), live, &shown, view)
@@ -73,7 +74,7 @@ struct Watch {
     _ run: RunRecord, _ steps: [StepRecord], _ live: LiveRecord?, _ shown: inout Shown, _ view: LiveView
   ) throws(Failure) {
     if shown.runs.insert(run.id).inserted {
-      let title = ([run.playbook] + Words.inputs(run.inputs)).joined(separator: " ")
+      let title = title(of: run)
       view.show {
         $0.begin(steps.map { ($0.id, $0.action) }, isRollback: run.parent != nil)
         $0.keep(view.heading(title, run.id))
@@ -103,6 +104,13 @@ struct Watch {
         block.started(current(open, live))
       }
     }
+  }
+
+  /// As the first terminal has it: defaults are not worth a word.
+  private func title(of run: RunRecord) -> String {
+    let playbook = try? Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: session.actions.catalogue)
+    guard let playbook else { return ([run.playbook] + Words.inputs(run.inputs)).joined(separator: " ") }
+    return Words.heading(playbook, run.inputs, parent: run.parent, isResume: false)
   }
 
   private func current(_ step: StepRecord, _ live: LiveRecord?) -> LiveBlock.Current {
