@@ -65,8 +65,14 @@ struct AvailabilityPicture {
       return
         "<rect class=\"upfill\" x=\"\(x)\" width=\"\(width)\" y=\"14\" height=\"62\"/><rect class=\"upline\" x=\"\(x)\" width=\"\(width)\" y=\"12\" height=\"3\"/>\n"
     case .unobserved:
-      return
-        "<g><title>not observed for \(piece.length.forPeople)</title><rect class=\"pause\" x=\"\(x)\" width=\"\(width)\" y=\"14\" height=\"62\"/></g>\n"
+      let middle = percent((piece.from + piece.to) / 2)
+      let label: HTML =
+        piece.to - piece.from > 0.16 ? "<text class=\"ticklabel\" x=\"\(middle)\" y=\"48\" text-anchor=\"middle\">not observed</text>" : ""
+      return """
+        <g><title>not observed for \(piece.length.forPeople)</title><rect class="pause" x="\(x)" width="\(width)" y="14" height="62"/>\
+        \(label)</g>
+
+        """
     case .down:
       let isWide = piece.to - piece.from > 0.16
       let middle = percent((piece.from + piece.to) / 2)

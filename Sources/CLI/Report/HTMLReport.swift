@@ -80,7 +80,9 @@ struct HTMLReport {
     out += "</div>\n\(numbers)<dl class=\"facts\">"
     for (label, value) in story.head { out += "<dt>\(label)</dt><dd>\(value)</dd>" }
     out += "</dl>\n"
-    if !story.run.state.isFinal { out += "<p>Next: \(story.next.map { "<code>\($0)</code> " as HTML }.joined())</p>\n" }
+    if !story.run.state.isFinal {
+      for (command, purpose) in story.next { out += "<p><code>\(command)</code> \(purpose)</p>\n" }
+    }
     return out
   }
 

@@ -32,6 +32,7 @@ struct Story {
   let bundle: BundleRecord?
   let copies: [CopyRecord]
   let availability: AvailabilityRecord?
+  private let lastEvent: Timestamp
   let state: StateDirectory
   /// When the story was read.
   let now: Timestamp
@@ -49,6 +50,7 @@ struct Story {
       if let record = try journal.run(id) { rollbacks.append(try Chapter(record, journal)) }
     }
     self.rollbacks = rollbacks
+    lastEvent = ([main] + rollbacks).compactMap { $0.events.last?.at }.max() ?? run.created
     // A drill of an earlier bundle is about that bundle.
     let named = run.inputs["bundle"].flatMap { $0.isEmpty ? nil : $0 } ?? run.id.text
     bundle = try journal.bundles().first { $0.id == named }
@@ -75,10 +77,10 @@ struct Story {
     chapter.steps.flatMap { step in step.attempts.map { span(of: $0) } }
   }
 
-  /// An attempt whose end nobody saw lasts until now where somebody works on it.
+  /// An attempt whose end nobody saw lasts until now where somebody works on it, else until the last that is known of the run.
   func span(of attempt: AttemptRecord) -> ClosedRange<Int64> {
     let begin = attempt.started.milliseconds
-    let end = (attempt.ended ?? (facts.isWorkedOn ? now : attempt.started)).milliseconds
+    let end = (attempt.ended ?? (facts.isWorkedOn ? now : lastEvent)).milliseconds
     return begin...max(begin, end)
   }
 }

@@ -82,8 +82,14 @@ extension Story {
     return first.uppercased() + words.dropFirst() + (words.hasSuffix(".") ? "" : ".")
   }
 
-  /// What a person could do now.
-  var next: [String] { facts.next.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") } }
+  /// What a person could type now, and what for.
+  var next: [(command: String, purpose: String)] {
+    facts.next.split(separator: "\n").map { line in
+      let words = line.split(separator: " ", omittingEmptySubsequences: false)
+      let gap = words.firstIndex(of: "") ?? words.endIndex
+      return (words[..<gap].joined(separator: " "), words[gap...].filter { !$0.isEmpty }.joined(separator: " "))
+    }
+  }
 
   /// Label and value, as the head of the page has them.
   var head: [(String, String)] {

@@ -107,6 +107,7 @@ struct TimeScale {
         time += step
       }
     }
+    if ticks.isEmpty, !stretches.isEmpty { ticks.append(Tick(at: 0, label: localTime(begin, "%H:%M:%S"))) }
   }
 }
 

@@ -170,14 +170,14 @@ enum StepWords {
   static func state(_ step: StepRecord, _ story: Story) -> String {
     switch step.state {
     case .pending: "not begun"
-    case .started: story.facts.isWorkedOn ? "under way" : "cut off"
+    case .started: story.facts.isWorkedOn ? "under way" : story.run.state == .interrupted ? "interrupted" : "cut off"
     default: step.state.rawValue
     }
   }
 
   static func time(_ step: StepRecord, _ story: Story) -> String {
     if let took = step.attempts.last?.duration { return took.forPeople }
-    guard let attempt = step.attempts.last, attempt.ended != nil || story.facts.isWorkedOn else { return "" }
+    guard let attempt = step.attempts.last, attempt.ended != nil || step.state == .started else { return "" }
     let span = story.span(of: attempt)
     return Duration.milliseconds(span.upperBound - span.lowerBound).forPeople
   }
