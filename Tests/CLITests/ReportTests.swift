@@ -103,6 +103,7 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
       printf '\\033[31mred\\033[0m \\342\\200\\256reversed\\n'
       echo 'kubeadm join --token abcdef.0123456789abcdef --certificate-key 00ff00ff'
       echo 'password=hunter2,more Authorization: Bearer eyJhbGci.x.y'
+      echo 'Basic checks of the bearer: Bearer eyJhbGciOiJIUzI1NiJ9.e30'
       echo 'the token is kept, and a sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
       echo '-----BEGIN RSA PRIVATE KEY-----'
       echo 'bm90IGEga2V5'
@@ -115,10 +116,12 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     let page = try page()
     #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quoted&quot; &lt;/pre&gt;&lt;/details&gt;"))
     #expect(page.contains("\nred reversed\n"))
+    #expect(page.contains("Basic checks of the bearer: Bearer (hidden)\n"))
     #expect(page.contains("the token is kept, and a sha256:0123456789abcdef"))
     let all = try page + ticket()
     for secret in [
-      "abcdef.0123456789abcdef", "00ff00ff", "hunter2", "more Auth", "eyJhbGci", "bm90IGEga2V5", "QQQQ", "geheim", "\u{1b}", "\u{202e}",
+      "abcdef.0123456789abcdef", "00ff00ff", "hunter2", "more Auth", "eyJhbGci", "e30", "bm90IGEga2V5", "QQQQ", "geheim", "\u{1b}",
+      "\u{202e}",
     ] {
       #expect(!all.contains(secret), "\(secret)")
     }

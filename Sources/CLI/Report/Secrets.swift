@@ -46,13 +46,18 @@ private func lineWithoutSecrets(_ line: Substring) -> String {
   var out = ""
   /// A name was read, and what comes next is its value.
   var isValue = false
+  /// After `Bearer` alone a short word is prose.
+  var isProse = false
   var before: (word: Substring, gap: Substring) = ("", "")
   var rest = line
   while !rest.isEmpty {
     var word = rest.prefix { !isBreak($0) }
     let name = String(word.drop { $0 == "-" }).lowercased()
     let isScheme = ["bearer", "basic"].contains(name)
-    if isValue, !word.isEmpty, !isScheme { word = rest.prefix { !$0.isWhitespace && !"\"'".contains($0) } }
+    if isValue, !word.isEmpty, !isScheme {
+      let whole = rest.prefix { !$0.isWhitespace && !"\"'".contains($0) }
+      if isProse, whole.utf8.count < 16 { isValue = false } else { word = whole }
+    }
     rest = rest.dropFirst(word.count)
     let gap = rest.prefix(while: isBreak)
     rest = rest.dropFirst(gap.count)
@@ -68,6 +73,7 @@ private func lineWithoutSecrets(_ line: Substring) -> String {
       out += word
       // In prose the word hides nothing; before a colon or an equals sign, as an option or a scheme it does.
       isValue = names.contains(name) && (gap.contains { ":=".contains($0) } || word.hasPrefix("-") || isScheme)
+      isProse = isScheme
     }
     out += gap
     before = (word, gap)
