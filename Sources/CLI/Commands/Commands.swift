@@ -18,7 +18,7 @@ enum Commands {
       ShowCommand.spec, LogsCommand.spec, ReportCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec,
       BackupCommands.key,
       PlaybookCommands.spec, ConfigCommands.spec,
-      VersionCommand.spec,
+      CompletionCommand.spec, VersionCommand.spec, DocsCommand.spec,
     ],
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })
 }
