@@ -21,6 +21,8 @@ struct Session: Sendable {
 
   var outputStyle: Style { Style(.output, noColor: invocation.has(.noColor)) }
   var isJSON: Bool { invocation.isJSON }
+  /// Nothing is drawn over: for a screen reader, and where the terminal could not do it.
+  var isPlain: Bool { invocation.has(.plain) || environment("TERM") == "dumb" }
 
   /// Data goes to standard output.
   func print(_ text: String) { Terminal.write(text, to: .output) }

@@ -60,6 +60,11 @@ public final class StepContext {
   public func evidence(of step: String) -> JSON? { evidence[step] }
 
   public func progress(_ progress: Progress) { observer?.notice(.progress(run, step: step, progress)) }
+  /// The same for a thread of its own.
+  public var progressFromAnywhere: @Sendable (Progress) -> Void {
+    let (observer, run, step) = (observer, run, step)
+    return { observer?.notice(.progress(run, step: step, $0)) }
+  }
   public func phase(_ text: String) { observer?.notice(.phase(run, step: step, text)) }
   public func message(_ text: String) { observer?.notice(.message(run, step: step, text)) }
 

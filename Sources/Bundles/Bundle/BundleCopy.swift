@@ -43,10 +43,12 @@ public struct BundleCopy {
       var receipt = try log.receipt(file)
       if let known = receipt, try !isThere(name, known, file, transfer) { receipt = nil }
       if receipt == nil {
+        transfer.phase("sending \(file)")
         let sent = try send(file, as: name, transfer)
         try failpoint("bundle/copy-\(file).sent")
         try log.sent(file, sent)
         try failpoint("bundle/copy-\(file).recorded")
+        transfer.phase("reading \(file) back")
         try readBack(name, sent, file, transfer, attempts: 3)
         receipt = sent
       }

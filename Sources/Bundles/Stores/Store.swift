@@ -44,10 +44,15 @@ public struct StoreAbilities: OptionSet, Sendable {
 public struct Transfer {
   public var stop: StopSignal?
   public var progress: (Progress) -> Void
+  /// Told what begins: each file is sent, and read back.
+  public var phase: (String) -> Void
 
-  public init(stop: StopSignal? = nil, progress: @escaping (Progress) -> Void = { _ in }) {
+  public init(
+    stop: StopSignal? = nil, progress: @escaping (Progress) -> Void = { _ in }, phase: @escaping (String) -> Void = { _ in }
+  ) {
     self.stop = stop
     self.progress = progress
+    self.phase = phase
   }
 
   func check(_ what: String) throws(Failure) {

@@ -15,8 +15,8 @@ enum Commands {
     ],
     subcommands: [
       CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
-      ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
-      MetricsCommand.spec, ScheduleCommand.spec,
+      ShowCommand.spec, LogsCommand.spec, ReportCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec,
+      BackupCommands.key, MetricsCommand.spec, ScheduleCommand.spec,
       PlaybookCommands.spec, ConfigCommands.spec,
       CompletionCommand.spec, VersionCommand.spec, DocsCommand.spec,
     ],

@@ -147,10 +147,13 @@ extension Session {
     let claim = try NodeClaim.take(state, journal, takeOver: takeOver, at: machine.now())
     let stop = StopSignal()
     let view = makeView(stop)
+    let recorder = LiveRecorder(state, stop: stop)
+    defer { recorder.end() }
     receiveSignals(stop, view)
     let watch = RunWatch(view, self)
     let runner = Runner(
-      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: watch, stop: stop,
+      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state),
+      observer: Observers([watch, recorder]), stop: stop,
       version: kguardVersion, findPlaybook: { (name) throws(Failure) in try playbook(name) })
     let result: RunResult
     do throws(Failure) {
@@ -163,7 +166,7 @@ extension Session {
     watch.finish(journal, stop: stop, at: machine.now())
     (view as? LiveView)?.clear()
     _ = consume claim
-    if isJSON { print(JSONView.result(result)) } else { say(Words.ending(result, style)) }
+    if isJSON { print(JSONView.result(result)) } else { say(style.inCharset(prose(Words.ending(result, style), .errors))) }
     return result.exit
   }
 
@@ -206,8 +209,8 @@ extension Session {
   private func makeView(_ stop: StopSignal) -> any Observer {
     let isVerbose = invocation.has(.verbose)
     if isJSON { return JSONView(isVerbose: isVerbose) }
-    if Terminal.isTerminal(.errors), environment("TERM") != "dumb" { return LiveView(style: style, isVerbose: isVerbose, stop: stop) }
-    return PlainView(isVerbose: isVerbose)
+    if Terminal.isTerminal(.errors), !isPlain { return LiveView(style: style, isVerbose: isVerbose, hand: .runs(stop)) }
+    return PlainView(style: style, isVerbose: isVerbose)
   }
 
   /// Ctrl-C once: stop at the checkpoint. Twice, or SIGTERM: leave at once. A lost terminal (SIGHUP) changes nothing.

@@ -35,7 +35,7 @@ struct CompletionRequest: Sendable {
     var open: OptionSpec?
     var onlyWords = false
 
-    var known: [OptionSpec] { OptionSpec.common + spec.options }
+    var known: [OptionSpec] { spec.allOptions }
 
     mutating func take(_ word: String) {
       if let option = open {

@@ -15,6 +15,11 @@ struct CommandSpec: Sendable {
   /// The subcommands that help, manual and completion tell of.
   var visible: [CommandSpec] { subcommands.filter { !$0.isHidden } }
 
+  /// The options that every command has, without those of which it has its own.
+  var commonOptions: [OptionSpec] { OptionSpec.common.filter { common in !options.contains { $0.name == common.name } } }
+  /// All that it understands.
+  var allOptions: [OptionSpec] { options + commonOptions }
+
   struct Example: Sendable {
     let line: String
     let meaning: String
@@ -69,11 +74,12 @@ struct OptionSpec: Sendable {
   static let output = OptionSpec("--output", short: "-o", value: "text|json", "how to print (default text)", variable: "KGUARD_OUTPUT")
   static let yes = OptionSpec("--yes", short: "-y", "do not ask", variable: "KGUARD_YES")
   static let noColor = OptionSpec("--no-color", "no colours (also: NO_COLOR)")
+  static let plain = OptionSpec("--plain", "one line for each event, nothing drawn over (for screen readers)", variable: "KGUARD_PLAIN")
   static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes", variable: "KGUARD_VERBOSE")
   static let help = OptionSpec("--help", short: "-h", "show this help")
 
   /// Everywhere.
-  static let common = [root, state, config, output, yes, noColor, verbose, help]
+  static let common = [root, state, config, output, yes, noColor, plain, verbose, help]
   static let dryRun = OptionSpec("--dry-run", "say what would happen, and change nothing")
 }
 
@@ -86,5 +92,6 @@ struct Invocation: Sendable {
   func has(_ option: OptionSpec) -> Bool { options[option.name] != nil }
   func value(_ option: OptionSpec) -> String? { options[option.name]?.last }
   func values(_ option: OptionSpec) -> [String] { options[option.name] ?? [] }
+  /// A file that `report` writes to may be named anything; it refuses this word itself.
   var isJSON: Bool { value(.output) == "json" }
 }

@@ -11,7 +11,7 @@ struct Help {
     if !spec.visible.isEmpty { out += "\nCommands:\n" + Self.columns(spec.visible.map { (name(of: $0), $0.summary) }) }
     if !spec.arguments.isEmpty { out += "\nArguments:\n" + Self.columns(spec.arguments.map { ($0.name, $0.summary) }) }
     if !spec.options.isEmpty { out += "\nOptions:\n" + Self.columns(spec.options.map(Self.entry)) }
-    out += "\nEverywhere:\n" + Self.columns(OptionSpec.common.map(Self.entry))
+    out += "\nEverywhere:\n" + Self.columns(spec.commonOptions.map(Self.entry))
     if !spec.examples.isEmpty { out += "\nExamples:\n" + Self.columns(spec.examples.map { ($0.line, $0.meaning) }) }
     out += "\nExit codes:\n" + Self.columns(ExitStatus.allCases.map { ("\($0.rawValue)", $0.meaning) })
     return out

@@ -41,9 +41,9 @@ struct Parser {
     }
 
     // Options may stand before the command they belong to.
-    let known = Set((OptionSpec.common + spec.options).map(\.name))
+    let known = Set(spec.allOptions.map(\.name))
     if let stray = options.keys.filter({ !known.contains($0) }).min() { throw unknown(stray, spec, path) }
-    for option in OptionSpec.common + spec.options where options[option.name] == nil {
+    for option in spec.allOptions where options[option.name] == nil {
       guard let variable = option.variable, let value = environment(variable), !value.isEmpty else { continue }
       if option.value != nil {
         options[option.name] = [value]
@@ -55,7 +55,8 @@ struct Parser {
     }
     let wantsHelp = options[OptionSpec.help.name] != nil
     let arguments = wantsHelp ? [:] : try assign(words, spec, path)
-    if let output = options[OptionSpec.output.name]?.last, !["text", "json"].contains(output) {
+    let hasOwnOutput = spec.options.contains { $0.name == OptionSpec.output.name }
+    if !hasOwnOutput, let output = options[OptionSpec.output.name]?.last, !["text", "json"].contains(output) {
       throw usage("`--output \(output)`: it is `text` or `json`", path)
     }
     return Parsed(
@@ -66,7 +67,7 @@ struct Parser {
   private func read(
     _ word: String, _ rest: inout ArraySlice<String>, _ spec: CommandSpec, _ path: [String]
   ) throws(Failure) -> [(OptionSpec, String)] {
-    let candidates = OptionSpec.common + spec.options + (spec.subcommands.isEmpty ? [] : allOptions(spec))
+    let candidates = spec.allOptions + (spec.subcommands.isEmpty ? [] : allOptions(spec))
     if word.hasPrefix("--") {
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard let option = candidates.first(where: { $0.name == parts[0] }) else { throw unknown(String(parts[0]), spec, path) }
@@ -120,7 +121,7 @@ struct Parser {
   }
 
   private func unknown(_ name: String, _ spec: CommandSpec, _ path: [String]) -> Failure {
-    let names = (OptionSpec.common + spec.options).map(\.name)
+    let names = spec.allOptions.map(\.name)
     return usage("there is no option `\(name)`" + didYouMean(name, among: names), path)
   }
 

@@ -9,13 +9,15 @@ final class PlainView: Observer {
     var step: String?
     var since: Duration = .zero
     var lastLine: Duration = .zero
-    var progress: Progress?
+    var meter: ProgressMeter?
   }
   private let state = Mutex(State())
   private let isVerbose: Bool
+  private let style: Style
   static let heartbeat = Duration.seconds(30)
 
-  init(isVerbose: Bool) {
+  init(style: Style, isVerbose: Bool) {
+    self.style = style
     self.isVerbose = isVerbose
     startThread("heartbeat") { [weak self] in
       let never = StopSignal()
@@ -32,7 +34,7 @@ final class PlainView: Observer {
       state.withLock {
         $0.step = step
         $0.since = monotonicNow()
-        $0.progress = nil
+        $0.meter = nil
       }
       say("\(step): started" + (action == step ? "" : " (\(action))") + (attempt > 1 ? ", attempt \(attempt)" : ""))
     case .stepEnded(_, let step, let stepState, let failure, let evidence, let took):
@@ -46,7 +48,12 @@ final class PlainView: Observer {
     case .message(_, let step, let text): say((step.map { "\($0): " } ?? "") + text)
     case .phase(_, let step, let text): say("\(step): \(text)")
     case .output(_, let step, let line): if isVerbose { say("\(step)| \(printable(line))") }
-    case .progress(_, _, let progress): state.withLock { $0.progress = progress }
+    case .progress(_, _, let progress):
+      state.withLock {
+        var meter = $0.meter ?? ProgressMeter()
+        meter.update(progress, at: monotonicNow())
+        $0.meter = meter
+      }
     case .runEnded(let run, let runState, _): say("run \(run): \(runState.rawValue)")
     }
   }
@@ -55,7 +62,7 @@ final class PlainView: Observer {
     let now = monotonicNow()
     let line = state.withLock { state -> String? in
       guard let step = state.step, now - state.lastLine >= Self.heartbeat else { return nil }
-      let progress = state.progress.map { ", " + Words.progress($0, since: state.since, now: now) } ?? ""
+      let progress = state.meter.map { ", " + Words.progress($0.reading(at: now)) } ?? ""
       return "\(step): still running, \((now - state.since).forPeople)\(progress)"
     }
     if let line { say(line) }
@@ -63,6 +70,6 @@ final class PlainView: Observer {
 
   private func say(_ text: String) {
     state.withLock { $0.lastLine = monotonicNow() }
-    Terminal.write("\(localTime(wallClock(), "%H:%M:%S")) \(text)\n", to: .errors)
+    Terminal.write(style.inCharset("\(localTime(wallClock(), "%H:%M:%S")) \(text)\n"), to: .errors)
   }
 }

@@ -5,21 +5,22 @@ internal import Model
 final class ProgressLine {
   private let what: String
   private let isShown: Bool
-  private let start = monotonicNow()
+  private var meter = ProgressMeter()
   private var last: Duration = .zero
   private var isDrawn = false
 
-  init(_ what: String, isShown: Bool = Terminal.isTerminal(.errors)) {
+  init(_ what: String, isShown: Bool = Terminal.isTerminal(.errors) && environment("TERM") != "dumb") {
     self.what = what
     self.isShown = isShown
   }
 
   func update(_ progress: Progress) {
     let now = monotonicNow()
+    meter.update(progress, at: now)
     guard isShown, now - last >= .milliseconds(100) else { return }
     last = now
     let width = (Terminal.size(.errors)?.columns ?? 80) - 1
-    Terminal.write("\r\u{1b}[K" + fit("\(what): " + Words.progress(progress, since: start, now: now), width), to: .errors)
+    Terminal.write("\r\u{1b}[K" + fit("\(what): " + Words.progress(meter.reading(at: now)), width), to: .errors)
     isDrawn = true
   }
 

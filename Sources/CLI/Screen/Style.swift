@@ -36,6 +36,28 @@ struct Style: Sendable {
     }
   }
 
+  var ellipsis: String { hasUnicode ? "…" : "..." }
+  /// Stands before a line that somebody else wrote.
+  var quote: String { hasUnicode ? "│" : "|" }
+
+  /// The text in letters that the terminal has.
+  func inCharset(_ text: String) -> String {
+    if hasUnicode || text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+    var out = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case _ where scalar.isASCII: out.unicodeScalars.append(scalar)
+      case "→": out += "->"
+      case "…": out += "..."
+      case "–", "—": out += "-"
+      case "‘", "’": out += "'"
+      case "“", "”": out += "\""
+      default: out += "?"
+      }
+    }
+    return out
+  }
+
   var markWidth: Int { hasUnicode ? 1 : 2 }
 
   func mark(of state: StepState) -> String {
@@ -118,6 +140,15 @@ func wrapped(_ text: String, _ width: Int) -> [String] {
     lines.append(String(word))
   }
   return lines
+}
+
+/// A sentence, broken between words where the terminal would break it anywhere.
+func prose(_ text: String, _ stream: Terminal.Stream) -> String {
+  guard let columns = Terminal.size(stream)?.columns, columns >= 40 else { return text }
+  // A hint is left as it is: a command in it is copied.
+  return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    line.count < columns || line.contains("`") ? String(line) : wrapped(String(line), columns - 1).joined(separator: "\n")
+  }.joined(separator: "\n")
 }
 
 func padded(_ text: String, _ width: Int) -> String {

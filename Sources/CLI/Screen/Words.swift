@@ -25,19 +25,6 @@ enum Words {
   /// What an action says about its own evidence, in a few words.
   static func summary(_ evidence: JSON?) -> String { printable(evidence?["summary"]?.string ?? "") }
 
-  static func progress(_ progress: Progress, since start: Duration, now: Duration) -> String {
-    var text = sizeForPeople(progress.done)
-    if let total = progress.total, total > 0 { text += " of \(sizeForPeople(total))" }
-    let elapsed = (now - start).inSeconds
-    guard elapsed >= 1, progress.done > 0 else { return text }
-    let rate = Double(progress.done) / elapsed
-    text += ", " + sizeForPeople(Int64(rate)) + "/s"
-    if let total = progress.total, total > progress.done, elapsed >= 2 {
-      text += ", \(Duration.milliseconds(Int64(Double(total - progress.done) / rate * 1000)).forPeople) left"
-    }
-    return text
-  }
-
   /// How a run ended, in a sentence.
   static func ending(_ result: RunResult, _ style: Style) -> String {
     let run = "run \(result.run)"

@@ -32,7 +32,9 @@ public struct BundleCopyAction: Action {
       context.phase("to \(target.url)")
       do throws(Failure) {
         if let warning = try offsite.warnOfOwnDisk(target) { context.message("warning: \(warning)") }
-        _ = try offsite.copy(bundle, to: target, context.journal, Transfer(stop: context.stop, progress: context.progress))
+        _ = try offsite.copy(
+          bundle, to: target, context.journal,
+          Transfer(stop: context.stop, progress: context.progress) { context.phase("\($0), \(target.url)") })
       } catch {
         guard !target.isRequired, error.exit != .interrupted, error.exit != .held else { throw error }
         failures.append(error)

@@ -24,6 +24,7 @@ struct ClusterAssess: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context)
+    try AvailabilitySampler.start(context)
     // Seen now, while the manifests may still be there.
     let site = try ControlPlaneSite.read(context, target)
     let evidence = try decide(context, target, site)

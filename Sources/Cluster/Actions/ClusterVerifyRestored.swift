@@ -67,6 +67,7 @@ struct ClusterVerifyRestored: Action {
     guard let text = try Files.textIfPresent(file(context)) else {
       throw Failure(what: "the cluster was not verified", why: "\(file(context)) is missing", next: "run `kguard resume`")
     }
+    AvailabilitySampler.end(context)
     var evidence = try JSON(parsing: text)
     let outage = try Outage(context)
     evidence["milliseconds"] = outage.split

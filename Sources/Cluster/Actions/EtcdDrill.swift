@@ -23,12 +23,23 @@ public struct EtcdDrill: Action {
     keep = inputs["keep"] != "false"
   }
 
+  private static let words = [
+    "restore": "restoring", "compare": "comparing with the snapshot", "copy": "copying for a trial", "boot": "booting a scratch etcd",
+    "count": "counting its keys",
+  ]
+
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
     // A whole database each, on etcd's own filesystem: those of earlier runs go first.
     try EndedStages(context.journal, running: context.run).discard(context.journal, at: context.machine.now()) { context.message($0) }
-    let data = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop).run {
-      context.phase($0)
+    let order = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop)
+    let growth = FileGrowth(context.progressFromAnywhere)
+    defer { growth.end() }
+    let data = try order.run {
+      order.follow($0, growth)
+      context.phase(Self.words[$0] ?? $0)
+    } progress: {
+      context.progress($0)
     } planned: { (plan) throws(Failure) in
       try context.artifact("staged", plan.staged, .planned, detail: plan.json)
     }
@@ -107,15 +118,27 @@ public struct DrillOrder {
   }
 
   /// `planned` is told where the restored data will stand before anything is made there.
+  /// What is seen from outside of a phase that does not tell by itself how far it is.
+  func follow(_ phase: String, _ growth: FileGrowth) {
+    let size = (try? Files.info(order.snapshot)?.size) ?? 0
+    switch phase {
+    case "restore": growth.follow(order.plan.staged + "/member/snap/db", total: size)
+    case "copy": growth.follow(order.plan.scratch + "/data/member/snap/db", total: size)
+    default: growth.end()
+    }
+  }
+
   public func run(
-    _ phase: (String) -> Void, planned: (StagingPlan) throws(Failure) -> Void
+    _ phase: (String) -> Void, progress: (Progress) -> Void = { _ in }, planned: (StagingPlan) throws(Failure) -> Void
   ) throws(Failure) -> StagedData {
     try planned(order.plan)
     let data = try drill.run(order, phase: phase) { (snapshot, db) throws(Failure) in
       // The same keys with the same values and leases, whatever their revisions: the restore bumps those.
       var expectations = SnapshotExpectations()
       expectations.liveDigest = digest
-      let staged = try verifySnapshot(db, expecting: expectations, withLiveDigest: true, stop: stop)
+      let staged = try verifySnapshot(db, expecting: expectations, withLiveDigest: true, stop: stop) {
+        progress(Progress(done: $0, total: $1))
+      }
       return [
         "liveDigest": JSON(staged.report.liveDigest?.description), "keys": JSON(staged.report.liveKeys),
         "compared": .bool(digest != nil),

@@ -51,6 +51,8 @@ final class AvailabilitySampler: Sendable {
     guard let log = try? OpenFile(file, Files.appendFlags) else { return }
     // Times of one boot can be compared; those of another cannot.
     write("boot \(ProcessIdentity.currentBoot())", log)
+    // What a clock on the wall said at a time of this boot.
+    write("wall \(monotonicNow().milliseconds) \(machine.now().milliseconds)", log)
     for _ in 0..<Self.mostSamples {
       let began = monotonicNow()
       let isUp = Self.isUp(machine, stop)

@@ -1,0 +1,194 @@
+import Glibc
+import Host
+import Model
+import Testing
+
+/// What a page must be, whatever it tells.
+func checkPage(_ page: String, _ comment: Comment? = nil) {
+  #expect(page.hasPrefix("<!DOCTYPE html>"), comment)
+  #expect(page.hasSuffix("</html>\n"), comment)
+  // Self-contained, and not a program.
+  for forbidden in ["<script", "<link", "<img", "<iframe", "src=", "href=", "url(http", "@import", "onload"] {
+    #expect(!page.contains(forbidden), "\(forbidden)")
+  }
+  #expect(page.contains("default-src 'none'"), comment)
+  // Every element that is opened is closed, in order.
+  var open: [Substring] = []
+  let single: Set<Substring> = ["meta", "rect", "line"]
+  for part in page.drop(while: { $0 != "\n" }).split(separator: "<").dropFirst() where part.first?.isLetter == true || part.first == "/" {
+    let name = part.drop { $0 == "/" }.prefix { $0.isLetter || $0.isNumber }
+    let tag = part.prefix { $0 != ">" }
+    if part.hasPrefix("/") {
+      #expect(open.last == name, comment)
+      open.removeLast(open.isEmpty ? 0 : 1)
+    } else if !single.contains(name) && !tag.hasSuffix("/") {
+      open.append(name)
+    }
+  }
+  #expect(open.isEmpty, comment)
+}
+
+@Suite struct `The report` {
+  let bench = Bench()
+
+  func run(_ steps: String, _ name: String = "p", environment: [String: String] = [:]) throws -> Bench.Outcome {
+    let file = try bench.write("\(name).yaml", "name: \(name)\nsteps:\n\(steps)")
+    return try bench.kguard("playbook", "run", file, environment: environment)
+  }
+
+  func page(_ run: String? = nil) throws -> String {
+    let result = try run.map { try bench.kguard("report", $0) } ?? bench.kguard("report")
+    #expect(result.exit == 0, "\(result.errors)")
+    checkPage(result.output)
+    return result.output
+  }
+
+  func ticket() throws -> String { try bench.kguard("report", "--format", "markdown").output }
+
+  static let fine = "  - {id: a, run: [\"echo\", \"hello\"]}\n  - {id: b, run: [\"true\"]}\n"
+
+  @Test func `of a run that went well says so, and shows each step`() throws {
+    #expect(try run(Self.fine).exit == 0)
+    let page = try page()
+    #expect(page.contains("<b>✓ succeeded</b><p>The run of the playbook p succeeded in "))
+    #expect(page.contains("<svg class=\"timeline\" role=\"img\""))
+    #expect(page.contains("<title>a (run): succeeded, "))
+    #expect(page.contains("<pre>hello\n</pre>"))
+    #expect(page.contains("<b>2 of 2</b>steps done"))
+    let ticket = try ticket()
+    #expect(ticket.hasPrefix("<!-- kguard report -->\n# p: succeeded\n"))
+    #expect(ticket.contains("| ✓ | a | "))
+  }
+
+  @Test func `of a run that failed shows every attempt, what it printed, and what never began`() throws {
+    let steps =
+      "  - {id: a, run: [\"sh\", \"-c\", \"echo broken; exit 4\"], retries: {max: 2, backoff: 10ms}}\n  - {id: b, run: [\"true\"]}\n"
+    #expect(try run(steps).exit == 1)
+    let page = try page()
+    #expect(page.contains("<b>✗ failed, nothing changed</b>"))
+    #expect(page.contains("at the step a, and nothing of the cluster was changed."))
+    #expect(page.contains("failed (3 attempts)"))
+    #expect(page.split(separator: "class=\"bar at bad\"").count == 4)
+    #expect(page.contains("Not begun: b."))
+    #expect(try ticket().contains("**Cause:** `sh` failed: exit status 4; its last line: broken"))
+  }
+
+  @Test func `of a run that was cut off, goes on, or was not begun says what it is`() throws {
+    let crash = try run(Self.fine, environment: ["KGUARD_FAILPOINT": "b/effect.before=crash"])
+    #expect(crash.wasKilled)
+    #expect(try page().contains("was cut off in the step b: the kguard that worked on it is gone. <code>kguard resume</code> goes on."))
+    #expect(try bench.kguard("resume").exit == 0)
+    #expect(try page().contains("nobody saw its end") == false)
+    let file = try bench.write(
+      "w.yaml",
+      "name: w\nsteps:\n  - {id: long, shell: \"while [ ! -e \(bench.path)/go ]; do sleep 0.05; done\"}\n  - {id: z, run: [\"true\"]}\n")
+    let pid = try bench.start("playbook", "run", file)
+    try bench.wait("the step") { try bench.status().at("steps")?[0]?["state"] == "started" && bench.status()["active"] == true }
+    let running = try page()
+    #expect(running.contains("is under way in the step long; 0 of 2 steps are done."))
+    #expect(running.contains("▸ running"))
+    _ = try bench.write("go", "")
+    _ = Spawn.wait(pid)
+    #expect(try page().contains("✓ succeeded"))
+    // An end that was asked for.
+    #expect(try run(Self.fine, "q", environment: ["KGUARD_FAILPOINT": "run/start.after=crash"]).wasKilled)
+    #expect(try page().contains("was cut off"))
+  }
+
+  @Test func `shows what anybody printed as text, and no secret in it`() throws {
+    let script = try bench.write(
+      "evil.sh",
+      """
+      echo '<script>alert(1)</script> & "quoted" </pre></details>'
+      printf '\\033[31mred\\033[0m \\342\\200\\256reversed\\n'
+      echo 'kubeadm join --token abcdef.0123456789abcdef --certificate-key 00ff00ff'
+      echo 'password=hunter2,more Authorization: Bearer eyJhbGci.x.y'
+      echo 'Basic checks of the bearer: Bearer eyJhbGciOiJIUzI1NiJ9.e30'
+      echo 'the token is kept, and a sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+      echo '-----BEGIN RSA PRIVATE KEY-----'
+      echo 'bm90IGEga2V5'
+      echo '-----END RSA PRIVATE KEY-----'
+      echo 'AGE-SECRET-KEY-1QQQQ'
+      echo 'https://joe:geheim@example.org/x'
+      exit 4
+      """)
+    #expect(try run("  - {id: \"a\", run: [\"sh\", \"\(script)\"]}\n").exit == 1)
+    let page = try page()
+    #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quoted&quot; &lt;/pre&gt;&lt;/details&gt;"))
+    #expect(page.contains("\nred reversed\n"))
+    #expect(page.contains("Basic checks of the bearer: Bearer (hidden)\n"))
+    #expect(page.contains("the token is kept, and a sha256:0123456789abcdef"))
+    let all = try page + ticket()
+    for secret in [
+      "abcdef.0123456789abcdef", "00ff00ff", "hunter2", "more Auth", "eyJhbGci", "e30", "bm90IGEga2V5", "QQQQ", "geheim", "\u{1b}",
+      "\u{202e}",
+    ] {
+      #expect(!all.contains(secret), "\(secret)")
+    }
+  }
+
+  @Test func `of a thousand steps is bounded, and still names the one that failed`() throws {
+    var steps = ""
+    for number in 0..<1000 {
+      steps += "  - {id: s\(number), run: [\"\(number == 700 ? "false" : "true")\"]\(number == 700 ? ", on-failure: continue" : "")}\n"
+    }
+    let file = try bench.write("many.yaml", "name: many\nsteps:\n" + steps)
+    #expect(try bench.kguard("playbook", "run", file, timeout: .seconds(180)).exit == 0)
+    let page = try page()
+    #expect(page.utf8.count < 400_000)
+    #expect(page.contains("✗ s700"))
+    #expect(page.contains("and 920 more steps"))
+    #expect(page.contains("though the step s700 failed, as the playbook allows"))
+    #expect(try ticket().utf8.count < 20_000)
+  }
+
+  @Test func `quotes only the end of a long log`() throws {
+    #expect(try run("  - {id: a, shell: \"seq 1 200000\"}\n").exit == 0)
+    let page = try page()
+    #expect(page.utf8.count < 60_000)
+    #expect(page.contains("\n200000\n</pre>"))
+    #expect(page.contains("the last 8.0"))
+  }
+
+  @Test func `is written whole, for its owner only, over an older report and over nothing else`() throws {
+    #expect(try run(Self.fine).exit == 0)
+    let path = bench.path + "/report.html"
+    umask(0)
+    #expect(try bench.kguard("report", "-o", path).exit == 0)
+    #expect(try Files.info(path)?.mode == 0o600)
+    checkPage(try #require(try Files.textIfPresent(path)))
+    // Over itself, also by another format and through a link.
+    #expect(symlink(path, bench.path + "/link") == 0)
+    #expect(try bench.kguard("report", "--format", "markdown", "--output", bench.path + "/link").exit == 0)
+    #expect(try Files.textIfPresent(path)?.hasPrefix("<!-- kguard report -->") == true)
+    #expect(try Files.info(bench.path + "/link", followLinks: false)?.kind == .link)
+    #expect(try bench.kguard("report", "-o", path).exit == 0)
+    let other = try bench.write("notes.txt", "mine\n")
+    let refused = try bench.kguard("report", "-o", other)
+    #expect(refused.exit == 2)
+    #expect(refused.errors.contains("notes.txt is no report of kguard. Replace it?"))
+    #expect(try Files.textIfPresent(other) == "mine\n")
+    #expect(try bench.kguard("report", "-o", other, "--yes").exit == 0)
+    #expect(try Files.textIfPresent(other)?.hasPrefix("<!DOCTYPE html>") == true)
+    #expect(try bench.kguard("report", "-o", bench.path).errors.contains("it is a directory"))
+    #expect(try bench.kguard("report", "-o", bench.path + "/none/r.html").exit == 1)
+    #expect(try Files.list(bench.path).filter { $0.contains(".part") }.isEmpty)
+  }
+
+  @Test func `goes to standard output without a file, and says what is wrong with a line`() throws {
+    #expect(try bench.kguard("report").exit == 2)
+    #expect(try run(Self.fine).exit == 0)
+    let dash = try bench.kguard("report", "-o", "-").output
+    checkPage(dash)
+    // Only the time at its foot differs.
+    func body(_ page: String) -> Substring { page.split(separator: "<footer>")[0] }
+    #expect(try body(dash) == body(page()))
+    let json = try bench.kguard("report", "-o", "json")
+    #expect(json.exit == 2)
+    #expect(json.errors.contains("`kguard show -o json`"))
+    #expect(try bench.kguard("report", "--format", "pdf").errors.contains("say html or markdown"))
+    #expect(try bench.kguard("report", "nosuch").exit == 2)
+    // Elsewhere the words stay what they were.
+    #expect(try bench.kguard("show", "-o", "report.html").exit == 2)
+  }
+}

@@ -1,0 +1,130 @@
+import Glibc
+import Host
+import Model
+import Testing
+
+/// What a person sees on a terminal of its own.
+struct SeenScreen {
+  let screens: [String]
+  let last: String
+  /// Letters that stood beyond the right edge.
+  let wrapped: Int64
+  let exit: Int64
+
+  static let program = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/Tests/Servers/terminal.py"
+
+  init(_ bench: Bench, _ arguments: [String], columns: Int, rows: Int = 24, environment: [String: String] = [:]) throws {
+    let python = try LocalMachine().require(program: "python3")
+    let command = bench.command(arguments, environment: environment)
+    let argv = ["python3", Self.program, String(columns), String(rows), "--", Bench.binary] + command.argv.dropFirst()
+    let result = try runCaptured(
+      python,
+      Command(argv, environment: command.environment.merging(["TERM": environment["TERM"] ?? "xterm"]) { $1 }, directory: bench.path),
+      timeout: .seconds(60))
+    let json = try JSON(parsing: result.text)
+    screens = (json["screens"]?.array ?? []).compactMap(\.string)
+    last = json["last"]?.string ?? ""
+    wrapped = json["wrapped"]?.int ?? -1
+    exit = json["exit"]?.int ?? -1
+  }
+}
+
+@Suite struct `The screen of a run` {
+  let bench = Bench()
+
+  /// Waits in its second step until the file `go` is there.
+  func playbook() throws -> String {
+    try bench.write(
+      "p.yaml",
+      """
+      name: p
+      steps:
+        - {id: first, run: ["echo", "over"]}
+        - {id: a-rather-long-name-of-a-step, shell: "echo 'a line of the command → that is longer than a narrow terminal, and goes on and on'; sleep 1.2"}
+        - {id: last, run: ["true"]}
+      """)
+  }
+
+  @Test(arguments: [60, 80, 120, 200])
+  func `fits its width, shows the command's last line, what comes next and what Ctrl-C does, and leaves a clean log`(columns: Int) throws {
+    let seen = try SeenScreen(bench, ["playbook", "run", try playbook()], columns: columns)
+    #expect(seen.exit == 0)
+    #expect(seen.wrapped == 0)
+    let busy = try #require(seen.screens.first { $0.contains("│ a line of the command") }, "\(seen.screens)")
+    #expect(busy.contains("✓ first"))
+    #expect(busy.contains("▸ a-rather-long-name-of-a"))
+    #expect(busy.contains("· last"))
+    #expect(busy.contains("Ctrl-C stops here"))
+    #expect(busy.split(separator: "\n").allSatisfy { $0.count <= columns })
+    #expect(!seen.last.contains("Ctrl-C"))
+    #expect(!seen.last.contains("│"))
+    #expect(seen.last.hasSuffix("succeeded\n"))
+  }
+
+  @Test func `is ASCII where the locale is, and the same`() throws {
+    let seen = try SeenScreen(bench, ["playbook", "run", try playbook()], columns: 80, environment: ["LC_ALL": "C"])
+    #expect(seen.screens.allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } })
+    #expect(seen.screens.contains { $0.contains("-> a-rather-long-name-of") && $0.contains("| a line of the command -> that") })
+    #expect(seen.last.contains("ok first"))
+  }
+
+  @Test(arguments: [(["--plain"], [:]), ([], ["TERM": "dumb"]), ([], ["KGUARD_PLAIN": "1"])] as [([String], [String: String])])
+  func `draws nothing over for a screen reader or a dumb terminal`(options: [String], environment: [String: String]) throws {
+    let seen = try SeenScreen(bench, ["playbook", "run", try playbook()] + options, columns: 80, environment: environment)
+    #expect(seen.exit == 0)
+    #expect(seen.last.contains("first: succeeded in"))
+    #expect(!seen.last.contains("✓"))
+    // Every screen is the one before and more.
+    #expect(zip(seen.screens, seen.screens.dropFirst()).allSatisfy { $1.hasPrefix($0) })
+  }
+
+  @Test func `is seen from a second terminal too, with the same step and line, until it ends`() throws {
+    let file = try bench.write(
+      "w.yaml",
+      """
+      name: w
+      steps:
+        - {id: first, run: ["true"]}
+        - {id: long, shell: "echo the line that it printed; while [ ! -e \(bench.path)/go ]; do sleep 0.05; done"}
+      """)
+    let pid = try bench.start("playbook", "run", file)
+    let live = { (try? Files.list(bench.state + "/runs"))?.first.map { bench.state + "/runs/\($0)/live.json" } }
+    try bench.wait("the live record") { try live().flatMap { try Files.textIfPresent($0) }?.contains("the line that it printed") == true }
+    // Somebody watches for a while; then the run ends, and so does the watch.
+    startThread("ends the run") { [path = bench.path] in
+      _ = StopSignal().sleep(.milliseconds(1500))
+      try? Files.replace(path + "/go", with: [])
+    }
+    let seen = try SeenScreen(bench, ["status", "-w"], columns: 80)
+    #expect(ProcessIdentity.of(pid)?.waitForEnd(.seconds(20)) ?? true)
+    _ = Spawn.wait(pid)
+    #expect(seen.exit == 0)
+    let busy = try #require(seen.screens.first { $0.contains("│ the line that it printed") }, "\(seen.screens)")
+    #expect(busy.contains("✓ first"))
+    #expect(busy.contains("▸ long"))
+    #expect(busy.contains("Watching: Ctrl-C leaves, the run goes on"))
+    #expect(seen.last.contains("✓ long"))
+    #expect(seen.last.contains("is succeeded, 2 of 2 steps done"))
+    #expect(!seen.last.contains("Watching"))
+    // The record of the moment goes with its writer.
+    #expect(try !Files.exists(try #require(live())))
+  }
+
+  @Test func `of a kguard that was killed is not believed, and the watch says what to do`() throws {
+    let file = try bench.write("k.yaml", "name: k\nsteps:\n  - {id: a, run: [\"true\"]}\n  - {id: b, run: [\"true\"]}\n")
+    #expect(try bench.kguard("playbook", "run", file, environment: ["KGUARD_FAILPOINT": "b/effect.before=crash"]).wasKilled)
+    let run = try #require(try bench.status()["run"]?.string)
+    // As a writer that died would have left it, and as anybody could have written it.
+    for text in [
+      #"{"process":{"pid":1,"start":1,"boot":"x"},"run":"\#(run)","step":"b","line":"a lie","since":-5,"messages":[]}"#, "{", "", "[]",
+      #"{"process":{"pid":99999999999,"start":-1,"boot":""},"run":7,"since":9223372036854775807}"#,
+    ] {
+      try Files.replace(bench.state + "/runs/\(run)/live.json", with: Array(text.utf8))
+      let seen = try SeenScreen(bench, ["status", "-w"], columns: 120)
+      #expect(seen.exit == 0)
+      #expect(!seen.last.contains("a lie"))
+      #expect(seen.last.contains("the kguard that worked on it is gone"))
+      #expect(seen.last.contains("kguard resume"))
+    }
+  }
+}
