@@ -19,9 +19,9 @@ public struct CommandResult: Sendable {
 }
 
 /// Runs a short command to its end, with its output in memory: at most `limit` bytes of each stream, the rest is read and dropped.
-/// After `timeout` its group gets SIGTERM, two seconds later SIGKILL.
+/// After `timeout`, or as soon as `isStopped` says so, its group gets SIGTERM, two seconds later SIGKILL. A stop throws `.interrupted`.
 public func runCaptured(
-  _ executable: String, _ command: Command, timeout: Duration = .seconds(60), limit: Int = 16 << 20
+  _ executable: String, _ command: Command, timeout: Duration = .seconds(60), limit: Int = 16 << 20, isStopped: (() -> Bool)? = nil
 ) throws(Failure) -> CommandResult {
   var output = try Capture(limit: limit)
   var errors = try Capture(limit: limit)
@@ -31,24 +31,47 @@ public func runCaptured(
   errors.closeWriteEnd()
 
   let start = monotonicNow()
-  var signals = [(after: timeout, number: SIGTERM), (after: timeout + .seconds(2), number: SIGKILL)][...]
-  // A grandchild in another group may keep the pipes open; its output is not waited for.
-  let giveUp = timeout + .seconds(4)
-  while !(output.isDone && errors.isDone) {
+  let handle = ProcessHandle(pid)
+  defer { withExtendedLifetime(handle) {} }
+  var deadline = timeout
+  var hasEnded = false, isTimeUp = false, wasStopped = false
+  var signals: ArraySlice<(after: Duration, number: Int32)> = [(.zero, SIGTERM), (.seconds(2), SIGKILL)][...]
+  // The child may close its streams and go on; and what it leaves in another group may keep them open, which is not waited for.
+  while !(hasEnded && output.isDone && errors.isDone) {
     let elapsed = monotonicNow() - start
-    if let signal = signals.first, elapsed >= signal.after {
+    if !isTimeUp, !wasStopped, isStopped?() == true {
+      wasStopped = true
+      deadline = elapsed
+    }
+    if !wasStopped, !hasEnded, elapsed >= deadline { isTimeUp = true }
+    while let signal = signals.first, elapsed >= deadline + signal.after {
       kill(-pid, signal.number)
       signals = signals.dropFirst()
     }
-    if elapsed >= giveUp { break }
-    var polls = [output.pollEntry, errors.pollEntry]
-    let wait = (signals.first?.after ?? giveUp) - elapsed
-    if poll(&polls, 2, Int32(clamping: max(1, wait.milliseconds))) < 0 && errno != EINTR { break }
+    if elapsed >= deadline + .seconds(4) { break }
+    var wait = deadline + (signals.first?.after ?? .seconds(4)) - elapsed
+    if isStopped != nil { wait = min(wait, .milliseconds(100)) }
+    // Without pidfds (an old kernel) the child is asked for now and then.
+    if handle.descriptor < 0, !hasEnded { wait = min(wait, .milliseconds(20)) }
+    var polls = [
+      output.pollEntry, errors.pollEntry, pollfd(fd: hasEnded ? -1 : handle.descriptor, events: Int16(POLLIN), revents: 0),
+    ]
+    if poll(&polls, 3, Int32(clamping: max(1, wait.milliseconds))) < 0 && errno != EINTR { break }
     if polls[0].revents != 0 { output.take() }
     if polls[1].revents != 0 { errors.take() }
+    if !hasEnded { hasEnded = try Spawn.hasEnded(pid) }
   }
-  let end = Spawn.wait(pid)
-  return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: signals.count < 2)
+  let end = hasEnded ? try Spawn.reap(pid) : nil
+  let name = command.argv.first ?? executable
+  if wasStopped {
+    throw Failure(.interrupted, what: "`\(name)` was stopped", why: "kguard was asked to stop", next: "run `kguard resume` to go on")
+  }
+  guard let end else {
+    throw Failure(
+      what: "cannot end `\(name)`", why: "process \(pid) does not die, though SIGKILL was sent after \(timeout.forPeople)",
+      next: "look for a hanging disk or network mount (dmesg)")
+  }
+  return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: isTimeUp)
 }
 
 /// One stream of a child, read into memory up to a limit.

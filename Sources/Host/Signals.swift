@@ -2,11 +2,13 @@ internal import Glibc
 
 /// Signals of this process, received by a thread instead of interrupting any.
 public enum Signals {
-  /// From here on these signals interrupt nothing; call it before any thread is started.
+  /// Signals as kguard needs them. From here on these interrupt nothing; call it before any thread is started.
   public static func block() {
     var set = wanted
     pthread_sigmask(SIG_BLOCK, &set, nil)
     signal(SIGPIPE, SIG_IGN)
+    // Inherited as ignored, it would take from us how our children end.
+    signal(SIGCHLD, SIG_DFL)
   }
 
   /// Calls `handle` with the number of each signal, on a thread of its own.
