@@ -14,7 +14,8 @@ extension Runner {
         .held, what: "cannot roll run \(id) back", why: "run \(other.id) (\(other.playbook)) is \(other.state.rawValue)",
         next: "finish it first: `kguard resume` goes on with it, `kguard rollback \(other.parent ?? other.id)` puts things back")
     }
-    _ = try rollbackName(of: run, try playbook(of: run))
+    let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try playbook(of: run)))
+    _ = try playbook.resolveInputs(merged(inputs, run, playbook))
     try refuseOtherInputs(run, inputs)
     return try answering(for: run) { () throws(Failure) in
       if run.state == .rollingBack { try write { () throws(Failure) in try journal.rollbackAsked(id, at: machine.now()) } }
@@ -105,9 +106,13 @@ extension Runner {
       try replace(earlier)
     }
     let rollback = try rollbackPlaybook(of: run, name)
+    return try create(rollback, inputs: merged(given, run, rollback), config: run.config, parent: run.id)
+  }
+
+  /// What is given comes before what the run itself had.
+  private func merged(_ given: [String: String], _ run: RunRecord, _ rollback: Playbook) -> [String: String] {
     let accepted = Set(rollback.inputs.map(\.name))
-    let inputs = run.inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
-    return try create(rollback, inputs: inputs, config: run.config, parent: run.id)
+    return run.inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
   }
 
   /// As it was when the run began; only an older kguard has not kept it.

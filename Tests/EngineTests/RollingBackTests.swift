@@ -38,6 +38,8 @@ import Testing
     let underWay = try #require(try bench.rollbacks(run.run).last)
     #expect(try bench.states(underWay) == ["look succeeded", "halt started", "restore pending", "end pending"])
 
+    // What no rollback could begin with ends none.
+    #expect(throws: Failure.self) { try bench.next().rollBack(run.run, ["mood": "never"]) }
     // The same again is gone on with; another is begun.
     #expect(try bench.next().rollBack(run.run, ["mode": "auto"]).exit == .interrupted)
     #expect(try bench.rollbacks(run.run).count == 1)

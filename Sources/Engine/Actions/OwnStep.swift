@@ -35,7 +35,7 @@ extension OwnStep: StepWork {
   var isOneCommand: Bool { true }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    if case .ended(let end) = context.previousChild, end.end.isSuccess { return true }
+    if case .ended(let end) = context.previousChild, end.isSuccess { return true }
     guard let check else { return false }
     let executable = try context.machine.require(program: check.first ?? "")
     let environment = context.machine.childEnvironment.merging(self.environment) { $1 }
