@@ -5,6 +5,7 @@ internal import Model
 /// The whole program but for `exit`: understands the command line, runs the command, and says what went wrong.
 public func kguard(_ argv: [String]) -> Int32 {
   if argv.first == SupervisorProcess.argument, argv.count == 2 { return SupervisorProcess.main(state: argv[1]) }
+  if argv.first == Candidates.argument { return Candidates.complete(Array(argv.dropFirst())) }
   Signals.block()
   let style = Style(.errors, noColor: argv.contains(OptionSpec.noColor.name))
   do throws(Failure) {

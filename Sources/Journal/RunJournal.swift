@@ -51,7 +51,7 @@ public final class RunJournal {
   /// Who holds this file's lock owns the node.
   public static func nodeLock(in directory: String) -> String { directory + "/lock" }
 
-  private init(_ path: String, _ access: Connection.Access) throws(Failure) {
+  init(_ path: String, _ access: Connection.Access) throws(Failure) {
     self.path = path
     database = try Connection(path, access)
   }
@@ -88,7 +88,7 @@ public final class RunJournal {
   }
 
   /// The format of the journal; 0 where the file holds nothing yet.
-  private func checkHeader() throws(Failure) -> Int64 {
+  func checkHeader() throws(Failure) -> Int64 {
     // At one moment: another kguard may be making the journal just now.
     let (application, version, tables) = try database.snapshot { () throws(Failure) -> (Int64, Int64, Int64) in
       (

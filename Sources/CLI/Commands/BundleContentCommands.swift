@@ -6,7 +6,8 @@ internal import Model
 
 /// Looking into bundles: `objects`, `cat`, `diff`; and restoring one by hand.
 enum BundleContentCommands {
-  private static let resource = OptionSpec("--resource", short: "-r", value: "NAME", "only this resource, for example configmaps")
+  private static let resource = OptionSpec(
+    "--resource", short: "-r", value: "NAME", "only this resource, for example configmaps", completes: .resource)
   private static let namespace = OptionSpec("--namespace", short: "-n", value: "NAME", "only this namespace")
   private static let raw = OptionSpec("--raw", "print the bytes as they are stored")
 
@@ -41,7 +42,7 @@ enum BundleContentCommands {
   static let cat = CommandSpec(
     name: "cat", summary: "print one object out of a bundle or snapshot",
     arguments: [
-      ArgumentSpec("BUNDLE", "a bundle, the end of its id, `last`, or a path"),
+      ArgumentSpec("BUNDLE", "a bundle, the end of its id, `last`, or a path", completes: .bundle(.here, orPath: true)),
       ArgumentSpec("KEY", "its key, for example /registry/pods/default/web"),
     ], options: [raw],
     details: "JSON is printed as it is stored. Of what Kubernetes stores as protobuf it prints what can be read without its schema.",
@@ -81,8 +82,8 @@ enum BundleContentCommands {
   static let diff = CommandSpec(
     name: "diff", summary: "say which objects differ between two bundles, snapshots or stopped members",
     arguments: [
-      ArgumentSpec("EARLIER", "a bundle or a path"),
-      ArgumentSpec("LATER", "a bundle or a path (default: the newest bundle)", isOptional: true),
+      ArgumentSpec("EARLIER", "a bundle or a path", completes: .bundle(.here, orPath: true)),
+      ArgumentSpec("LATER", "a bundle or a path (default: the newest bundle)", isOptional: true, completes: .bundle(.here, orPath: true)),
     ],
     examples: [
       .init("kguard bundle diff k7", "what has changed since the bundle whose id ends in k7"),

@@ -17,7 +17,7 @@ enum Commands {
       CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
       ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
       PlaybookCommands.spec, ConfigCommands.spec,
-      VersionCommand.spec,
+      CompletionCommand.spec, VersionCommand.spec, DocsCommand.spec,
     ],
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })
 }

@@ -7,10 +7,12 @@ internal import Playbooks
 
 /// The commands that execute runs.
 enum RunCommands {
-  static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one")
+  static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one", completes: .playbook)
   static let set = OptionSpec("--set", value: "NAME=VALUE", "set an input of the playbook", isRepeated: true)
   static let undo = OptionSpec("--undo", "take the rollback of RUN back: what it moved aside is put in place again")
-  static let etcd = OptionSpec("--etcd", value: "MODE", "auto (only where something changed), always or never restore etcd")
+  static let etcd = OptionSpec(
+    "--etcd", value: "MODE", "whether etcd is restored: auto (only where something changed), always or never",
+    completes: .words(["auto", "always", "never"]))
   static let takeOver = OptionSpec("--take-over", "end a kguard that hangs, and go on in its place")
 
   static let upgrade = CommandSpec(
@@ -38,7 +40,9 @@ enum RunCommands {
 
   static let resume = CommandSpec(
     name: "resume", summary: "go on with a run that was interrupted",
-    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the unfinished one)", isOptional: true)],
+    arguments: [
+      ArgumentSpec("RUN", "the run, or the end of its id (default: the unfinished one)", isOptional: true, completes: .run(.unfinished))
+    ],
     options: [takeOver],
     details: """
       Looks at the world before it does anything: what an earlier kguard left running is waited for, what has happened already \
@@ -64,7 +68,7 @@ enum RunCommands {
 
   static let rollback = CommandSpec(
     name: "rollback", summary: "put the cluster back to where it was before a run",
-    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
+    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true, completes: .run(.parents))],
     options: [undo, etcd, takeOver, .dryRun],
     details: "Runs the playbook that the run's own playbook names under `rollback:`. It is recorded and resumed like any other run.",
     examples: [

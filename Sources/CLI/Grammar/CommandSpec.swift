@@ -12,6 +12,8 @@ struct CommandSpec: Sendable {
   var subcommands: [CommandSpec] = []
   var run: (@Sendable (Invocation) throws(Failure) -> ExitStatus)?
   var isHidden = false
+  /// The subcommands that help, manual and completion tell of.
+  var visible: [CommandSpec] { subcommands.filter { !$0.isHidden } }
 
   struct Example: Sendable {
     let line: String
@@ -27,11 +29,13 @@ struct ArgumentSpec: Sendable {
   let name: String
   let summary: String
   var isOptional = false
+  let completes: Completes
 
-  init(_ name: String, _ summary: String, isOptional: Bool = false) {
+  init(_ name: String, _ summary: String, isOptional: Bool = false, completes: Completes? = nil) {
     self.name = name
     self.summary = summary
     self.isOptional = isOptional
+    self.completes = completes ?? Completes(placeholder: name)
   }
 }
 
@@ -44,14 +48,19 @@ struct OptionSpec: Sendable {
   var isRepeated = false
   /// The environment variable that stands in for it.
   var variable: String?
+  let completes: Completes
 
-  init(_ name: String, short: String? = nil, value: String? = nil, _ summary: String, isRepeated: Bool = false, variable: String? = nil) {
+  init(
+    _ name: String, short: String? = nil, value: String? = nil, _ summary: String, isRepeated: Bool = false, variable: String? = nil,
+    completes: Completes? = nil
+  ) {
     self.name = name
     self.short = short
     self.value = value
     self.summary = summary
     self.isRepeated = isRepeated
     self.variable = variable
+    self.completes = completes ?? Completes(placeholder: value ?? "")
   }
 
   static let root = OptionSpec("--root", value: "DIR", "use DIR as the root of the host", variable: "KGUARD_ROOT")

@@ -31,7 +31,7 @@ struct Parser {
         }
       } else if words.isEmpty, !spec.subcommands.isEmpty {
         guard let next = spec.subcommands.first(where: { $0.name == word }) else {
-          throw usage("there is no command `\(word)`" + didYouMean(word, among: spec.subcommands.map(\.name)), path)
+          throw usage("there is no command `\(word)`" + didYouMean(word, among: spec.visible.map(\.name)), path)
         }
         spec = next
         path.append(word)
@@ -98,7 +98,7 @@ struct Parser {
 
   private func assign(_ words: [String], _ spec: CommandSpec, _ path: [String]) throws(Failure) -> [String: String] {
     guard spec.run != nil else {
-      throw usage("`\(path.joined(separator: " "))` needs a command: \(spec.subcommands.map(\.name).joined(separator: ", "))", path)
+      throw usage("`\(path.joined(separator: " "))` needs a command: \(spec.visible.map(\.name).joined(separator: ", "))", path)
     }
     guard words.count <= spec.arguments.count else {
       let extra = words[spec.arguments.count]
