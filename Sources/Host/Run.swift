@@ -19,14 +19,19 @@ public struct CommandResult: Sendable {
 }
 
 /// Runs a short command to its end, with its output in memory: at most `limit` bytes of each stream, the rest is read and dropped.
-/// After `timeout`, or as soon as `isStopped` says so, its group gets SIGTERM, two seconds later SIGKILL. A stop throws `.interrupted`.
+/// After `timeout`, or where a stop is asked for, its group gets SIGTERM, two seconds later SIGKILL. `input` is what it reads: at most
+/// what a pipe holds, 64 KiB.
 public func runCaptured(
-  _ executable: String, _ command: Command, timeout: Duration = .seconds(60), limit: Int = 16 << 20, isStopped: (() -> Bool)? = nil
+  _ executable: String, _ command: Command, timeout: Duration = .seconds(60), limit: Int = 16 << 20, input: [UInt8]? = nil,
+  stop: StopSignal? = nil
 ) throws(Failure) -> CommandResult {
   var output = try Capture(limit: limit)
   var errors = try Capture(limit: limit)
+  let source: Int32? = if let input { try filledPipe(input) } else { nil }
+  defer { if let source { close(source) } }
   let pid = try Spawn.start(
-    executable, command, output: .descriptor(output.writeEnd), error: .descriptor(errors.writeEnd), leads: .group)
+    executable, command, input: source.map { .descriptor($0) } ?? .null, output: .descriptor(output.writeEnd),
+    error: .descriptor(errors.writeEnd), leads: .group)
   output.closeWriteEnd()
   errors.closeWriteEnd()
 
@@ -39,7 +44,7 @@ public func runCaptured(
   // The child may close its streams and go on; and what it leaves in another group may keep them open, which is not waited for.
   while !(hasEnded && output.isDone && errors.isDone) {
     let elapsed = monotonicNow() - start
-    if !isTimeUp, !wasStopped, isStopped?() == true {
+    if !isTimeUp, !wasStopped, stop?.isNow == true {
       wasStopped = true
       deadline = elapsed
     }
@@ -50,7 +55,7 @@ public func runCaptured(
     }
     if elapsed >= deadline + .seconds(4) { break }
     var wait = deadline + (signals.first?.after ?? .seconds(4)) - elapsed
-    if isStopped != nil { wait = min(wait, .milliseconds(100)) }
+    if stop != nil { wait = min(wait, .milliseconds(100)) }
     // Without pidfds (an old kernel) the child is asked for now and then.
     if handle.descriptor < 0, !hasEnded { wait = min(wait, .milliseconds(20)) }
     var polls = [
@@ -62,16 +67,25 @@ public func runCaptured(
     if !hasEnded { hasEnded = try Spawn.hasEnded(pid) }
   }
   let end = hasEnded ? try Spawn.reap(pid) : nil
-  let name = command.argv.first ?? executable
-  if wasStopped {
-    throw Failure(.interrupted, what: "`\(name)` was stopped", why: "kguard was asked to stop", next: "run `kguard resume` to go on")
-  }
   guard let end else {
     throw Failure(
-      what: "cannot end `\(name)`", why: "process \(pid) does not die, though SIGKILL was sent after \(timeout.forPeople)",
+      what: "cannot end `\(command.argv.first ?? executable)`", why: "process \(pid) does not die, though it was sent SIGKILL",
       next: "look for a hanging disk or network mount (dmesg)")
   }
-  return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: isTimeUp)
+  return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: isTimeUp || wasStopped)
+}
+
+/// The read end of a pipe that holds these bytes, and nobody writes to.
+private func filledPipe(_ bytes: [UInt8]) throws(Failure) -> Int32 {
+  var ends: [Int32] = [-1, -1]
+  if pipe(&ends) != 0 { throw systemFailure(errno, "cannot make a pipe") }
+  for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+  _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+  let written = write(ends[1], bytes, bytes.count)
+  close(ends[1])
+  if written == bytes.count { return ends[0] }
+  close(ends[0])
+  throw Failure(what: "cannot hand a command its input", why: "\(bytes.count) bytes are more than a pipe holds", next: "give it less")
 }
 
 /// One stream of a child, read into memory up to a limit.

@@ -77,7 +77,7 @@ enum BundleCommands {
       rows.append([
         bundle.id, localTime(bundle.created, "%Y-%m-%d %H:%M:%S %Z"), sizeForPeople(manifest.at("snapshot", "fileSize")?.int ?? 0),
         String(manifest.at("snapshot", "revision")?.int ?? 0), String(manifest.at("snapshot", "liveKeys")?.int ?? 0),
-        bundle.drilled.map { localTime($0, "%Y-%m-%d") } ?? "no", bundle.removed == nil ? "yes" : "no", String(targets.count),
+        bundle.drilled.map { localTime($0, "%Y-%m-%d %Z") } ?? "no", bundle.removed == nil ? "yes" : "no", String(targets.count),
       ])
     }
     if session.isJSON { return .done }
@@ -308,6 +308,7 @@ extension Session {
       if number == Signals.interrupt || number == Signals.terminate { stop.ask(.now, reason: "Ctrl-C") }
     }
     let status = try body(journal, stop)
+    refreshMetrics()
     _ = consume claim
     return status
   }

@@ -16,6 +16,7 @@ enum Commands {
     subcommands: [
       CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
       ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
+      MetricsCommand.spec, ScheduleCommand.spec,
       PlaybookCommands.spec, ConfigCommands.spec,
       CompletionCommand.spec, VersionCommand.spec, DocsCommand.spec,
     ],

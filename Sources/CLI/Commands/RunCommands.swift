@@ -1,3 +1,4 @@
+internal import Bundles
 internal import Cluster
 internal import Engine
 internal import Host
@@ -55,6 +56,7 @@ enum RunCommands {
       let named = try invocation.arguments["RUN"].map { (text) throws(Failure) in try session.findRun(text, in: journal) }
       let unfinished = try journal.unfinishedRun()
       guard let run = named ?? unfinished else { throw nothingToResume(session) }
+      try session.requireSameRoot(run)
       guard !run.state.isFinal else {
         throw Failure(
           .usage, what: "cannot resume run \(run.id)", why: "it has ended: \(run.state.rawValue)",
@@ -80,7 +82,9 @@ enum RunCommands {
       guard let journal = try session.existingJournal() else {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
-      let run = try session.findRun(invocation.arguments["RUN"], in: journal)
+      let text = invocation.arguments["RUN"]
+      let run = try text == nil ? session.newestToRollBack(journal) : session.findRun(text, in: journal)
+      try session.requireSameRoot(run)
       if let mode = invocation.value(etcd), Configuration.EtcdRestore(rawValue: mode) == nil {
         throw Failure(.usage, what: "cannot understand `--etcd \(mode)`", why: "there is no such mode", next: "say auto, always or never")
       }
@@ -90,6 +94,7 @@ enum RunCommands {
           .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
       }
       if invocation.has(.dryRun) { return try session.showRollback(run) }
+      if !invocation.has(.yes), !session.isJSON { session.sayWhatIsLost(run, journal, etcd: invocation.value(etcd)) }
       guard try session.confirm("Roll back run \(run.id) (\(run.playbook)), begun \(localTime(run.created))?") else {
         throw Failure(what: "nothing was rolled back", why: "the answer was no", next: "run `kguard rollback` again when you are sure")
       }
@@ -124,18 +129,15 @@ extension Session {
 
   func playbook(_ nameOrFile: String) throws(Failure) -> Playbook { try library().load(nameOrFile, catalogue: actions.catalogue) }
 
-  /// Begins a run and carries it out.
-  func start(_ playbook: Playbook, inputs: [String: String]) throws(Failure) -> ExitStatus {
+  /// Begins a run and carries it out. `resumes`: for a timer, see `startUnattended`.
+  func start(_ playbook: Playbook, inputs: [String: String], resumes: Bool = false) throws(Failure) -> ExitStatus {
     let inputs = try playbook.resolveInputs(inputs)
     let configuration = try configuration()
     if invocation.has(.dryRun) { return showSteps(playbook, inputs) }
+    if resumes { return try startUnattended(playbook, inputs: inputs) }
     let journal = try writeJournal()
     return try carryOut(journal, takeOver: false) { (runner) throws(Failure) in
-      if let unfinished = try journal.unfinishedRun() {
-        throw Failure(
-          .held, what: "cannot start a new run", why: "run \(unfinished.id) (\(unfinished.playbook)) is \(unfinished.state.rawValue)",
-          next: "finish it first: `kguard resume` goes on with it, `kguard rollback` puts things back")
-      }
+      if let unfinished = try journal.unfinishedRun() { throw Self.unfinished(unfinished) }
       return try runner.execute(try runner.create(playbook, inputs: inputs, config: configuration.json))
     }
   }
@@ -146,20 +148,59 @@ extension Session {
     let stop = StopSignal()
     let view = makeView(stop)
     receiveSignals(stop, view)
+    let watch = RunWatch(view, self)
     let runner = Runner(
-      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: view, stop: stop,
+      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: watch, stop: stop,
       version: kguardVersion, findPlaybook: { (name) throws(Failure) in try playbook(name) })
     let result: RunResult
     do throws(Failure) {
       result = try body(runner)
     } catch {
+      watch.finish(journal, stop: stop, at: machine.now())
       (view as? LiveView)?.clear()
       throw error
     }
+    watch.finish(journal, stop: stop, at: machine.now())
     (view as? LiveView)?.clear()
     _ = consume claim
     if isJSON { print(JSONView.result(result)) } else { say(Words.ending(result, style)) }
     return result.exit
+  }
+
+  /// What a run did below one root can't be gone on with below another.
+  func requireSameRoot(_ run: RunRecord) throws(Failure) {
+    guard run.root != machine.root else { return }
+    throw Failure(
+      .usage, what: "cannot go on with run \(run.id) here", why: "it was begun with the root \(run.root), and this is \(machine.root)",
+      next: run.root == "/" ? "leave out --root (and unset KGUARD_ROOT)" : "say --root \(run.root)")
+  }
+
+  /// The newest run whose playbook can be rolled back: last night's backup is none.
+  func newestToRollBack(_ journal: RunJournal) throws(Failure) -> RunRecord {
+    let newest = try findRun(nil, in: journal)
+    for id in try journal.history(limit: 200).map(\.id) {
+      if let run = try journal.run(id), run.parent == nil, rollbackPlaybook(of: run) != nil { return run }
+    }
+    return newest
+  }
+
+  func rollbackPlaybook(of run: RunRecord) -> String? {
+    (try? Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue))?.rollback
+  }
+
+  /// Before a person is asked: what a restore of etcd would lose, as far as the living etcd tells.
+  func sayWhatIsLost(_ run: RunRecord, _ journal: RunJournal, etcd: String?) {
+    let directory = BundleDirectory(state.bundle(run.id.text))
+    guard etcd != "never", let manifest = try? BundleManifest(reading: directory) else { return }
+    guard let taken = try? journal.bundles().first(where: { $0.id == run.id.text })?.created else { return }
+    let age = "\(localTime(taken)), \((machine.now() - taken).forPeople) ago"
+    do throws(Failure) {
+      say(
+        "The snapshot of this run is of \(age). If etcd is restored: "
+          + (try LostPreview(since: manifest, machine, try configuration()).words) + ".\n")
+    } catch {
+      say("What was written since the snapshot (\(age)) cannot be told now: \(error.why). It is listed before etcd's data is exchanged.\n")
+    }
   }
 
   private func makeView(_ stop: StopSignal) -> any Observer {

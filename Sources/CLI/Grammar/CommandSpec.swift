@@ -67,9 +67,9 @@ struct OptionSpec: Sendable {
   static let state = OptionSpec("--state", value: "DIR", "keep journal and logs in DIR (default /var/lib/kguard)", variable: "KGUARD_STATE")
   static let config = OptionSpec("--config", value: "FILE", "read FILE instead of /etc/kguard/config.yaml", variable: "KGUARD_CONFIG")
   static let output = OptionSpec("--output", short: "-o", value: "text|json", "how to print (default text)", variable: "KGUARD_OUTPUT")
-  static let yes = OptionSpec("--yes", short: "-y", "do not ask")
+  static let yes = OptionSpec("--yes", short: "-y", "do not ask", variable: "KGUARD_YES")
   static let noColor = OptionSpec("--no-color", "no colours (also: NO_COLOR)")
-  static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes")
+  static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes", variable: "KGUARD_VERBOSE")
   static let help = OptionSpec("--help", short: "-h", "show this help")
 
   /// Everywhere.

@@ -40,9 +40,10 @@ extension OwnStep: StepWork {
     let executable = try context.machine.require(program: check.first ?? "")
     let environment = context.machine.childEnvironment.merging(self.environment) { $1 }
     let limit = context.deadline.map { max(.milliseconds(1), $0 - monotonicNow()) } ?? Self.checkTime
-    let result = try runCaptured(executable, Command(check, environment: environment), timeout: limit) {
-      context.stop.current == .now || context.stop.isAsked && context.stopping == .cancels
-    }
+    context.stop.setCancellable(true)
+    defer { context.stop.setCancellable(false) }
+    let result = try runCaptured(executable, Command(check, environment: environment), timeout: limit, stop: context.stop)
+    if context.stop.isNow { throw context.interrupted }
     return try answer(of: check, result, limit)
   }
 
