@@ -138,7 +138,8 @@ public final class Runner {
     if run.parent == nil, try touchedCluster(run, playbook) {
       var failure = failure
       failure.exit = .needsOperator
-      failure.next += "; the cluster has been changed: `kguard resume` tries on, `kguard rollback` puts it back"
+      let back = playbook.rollback == nil ? "its playbook names no rollback" : "`kguard rollback` puts it back"
+      failure.next += "; the cluster has been changed: `kguard resume` tries on, \(back)"
       return try finish(run, .giveUp, failure, exit: .needsOperator)
     }
     return try finish(run, .fail, failure, exit: failure.exit == .done ? .failed : failure.exit)
