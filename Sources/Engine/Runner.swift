@@ -21,7 +21,7 @@ public final class Runner {
   let observer: (any Observer)?
   let stop: StopSignal
   let reserve: Reserve
-  private let findPlaybook: (String) throws(Failure) -> Playbook
+  let findPlaybook: (String) throws(Failure) -> Playbook
   private let version: String
 
   /// `findPlaybook` is asked for the playbook that rolls a run back.
@@ -43,16 +43,21 @@ public final class Runner {
 
   /// Writes a new run down. Nothing is done yet.
   public func create(_ playbook: Playbook, inputs: [String: String], config: JSON, parent: RunID? = nil) throws(Failure) -> RunID {
-    try reserve.ensure()
+    // A rollback begins without room for its records where it must: each record tries again.
+    do throws(Failure) { try reserve.ensure() } catch { if parent == nil { throw error } }
     try failpoint("run/create.before")
+    // What rolls it back is kept with it: it must be there, and be the same, when it is needed.
+    let rollback = try parent == nil ? playbook.rollback.map { (name) throws(Failure) in try findPlaybook(name) } : nil
     let new = NewRun(
       playbook: playbook.name, playbookFile: playbook.file, playbookText: playbook.text,
       inputs: try playbook.resolveInputs(inputs), config: config, root: machine.root, parent: parent,
-      steps: playbook.steps.map { ($0.id, $0.actionName) })
+      steps: playbook.steps.map { ($0.id, $0.actionName) }, rollback: rollback.map { ($0.file, $0.text) })
     let salt = machine.random(2)
-    let id = try journal.createRun(
-      new, playbookDigest: sha256(Array(playbook.text.utf8)), kguard: version, salt: UInt16(salt[0]) << 8 | UInt16(salt[1]),
-      at: machine.now())
+    let id = try write { () throws(Failure) in
+      try journal.createRun(
+        new, playbookDigest: sha256(Array(playbook.text.utf8)), rollbackDigest: rollback.map { sha256(Array($0.text.utf8)) },
+        kguard: version, salt: UInt16(salt[0]) << 8 | UInt16(salt[1]), at: machine.now())
+    }
     try failpoint("run/create.after")
     return id
   }
@@ -60,23 +65,28 @@ public final class Runner {
   /// Goes on with a run from wherever it is, to its end or to where it has to stop.
   public func execute(_ id: RunID) throws(Failure) -> RunResult {
     let run = try record(id)
-    if run.state == .rollingBack || run.state == .needsOperator && hasBegunRollback(id) {
-      return try rollBack(run, isResume: true)
+    return try answering(for: run) { () throws(Failure) in
+      if run.state == .rollingBack || run.state == .needsOperator && hasBegunRollback(id) {
+        return try rollBack(run)
+      }
+      return try goOn(run)
     }
+  }
+
+  private func goOn(_ run: RunRecord) throws(Failure) -> RunResult {
     let isResume = run.state != .pending
     let playbook = try playbook(of: run)
     // An operator has looked, and says "go on": the step that failed is tried again.
-    if run.state == .needsOperator { try journal.reopenFailedStep(id, at: machine.now()) }
-    try journal.record(id, run.state == .needsOperator ? .retry : isResume ? .resume : .start, at: machine.now())
+    if run.state == .needsOperator { try write { () throws(Failure) in try journal.reopenFailedStep(run.id, at: machine.now()) } }
+    let event: RunEvent = run.state == .needsOperator ? .retry : isResume ? .resume : .start
+    try write { () throws(Failure) in try journal.record(run.id, event, at: machine.now()) }
     try failpoint("run/start.after")
-    observer?.notice(.runStarted(id, playbook: playbook, inputs: run.inputs, parent: run.parent, isResume: isResume))
+    observer?.notice(.runStarted(run.id, playbook: playbook, inputs: run.inputs, parent: run.parent, isResume: isResume))
+    // Not every step has a command, and none may work beside one that was left behind.
+    guard try settle(run, step: nil, attempt: state.directory(of: run.id)) != nil else {
+      return try interrupt(run, Self.stillRuns(resume: run))
+    }
     return try steps(of: run, playbook)
-  }
-
-  /// Rolls a run back, whatever state it is in, by the playbook that its own playbook names.
-  /// `inputs` of that playbook come before those that the run itself had.
-  public func rollBack(_ id: RunID, inputs: [String: String] = [:]) throws(Failure) -> RunResult {
-    try rollBack(try record(id), isResume: false, inputs: inputs)
   }
 
   // MARK: - The steps
@@ -108,7 +118,7 @@ public final class Runner {
     return try finish(run, .succeed, nil, exit: .done)
   }
 
-  private func interrupt(_ run: RunRecord, _ failure: Failure?) throws(Failure) -> RunResult {
+  func interrupt(_ run: RunRecord, _ failure: Failure?) throws(Failure) -> RunResult {
     let reason = stop.reason.isEmpty ? "it was asked to stop" : stop.reason
     let failure =
       failure
@@ -121,33 +131,36 @@ public final class Runner {
     // What asks for a person is not decided without one.
     let needsPerson = failure.exit == .needsOperator
     if step.onFailure == .rollback, run.parent == nil, !needsPerson {
-      try journal.record(run.id, .rollBack, error: failure, at: machine.now())
+      try write { () throws(Failure) in try journal.record(run.id, .rollBack, error: failure, at: machine.now()) }
       try failpoint("run/roll-back.after")
       observer?.notice(.runEnded(run.id, .rollingBack, failure))
-      return try rollBack(try record(run.id), isResume: true)
+      return try rollBack(try record(run.id))
     }
     // "Failed" promises that the cluster is untouched. Where that is not so, an operator must look.
     if run.parent == nil, try touchedCluster(run, playbook) {
       var failure = failure
       failure.exit = .needsOperator
-      if !needsPerson { failure.next += "; the cluster has been changed: `kguard resume` tries on, `kguard rollback` puts it back" }
+      if !needsPerson {
+        let back = playbook.rollback == nil ? "its playbook names no rollback" : "`kguard rollback` puts it back"
+        failure.next += "; the cluster has been changed: `kguard resume` tries on, \(back)"
+      }
       return try finish(run, .giveUp, failure, exit: .needsOperator)
     }
     return try finish(run, .fail, failure, exit: failure.exit == .done ? .failed : failure.exit)
   }
 
-  private func finish(_ run: RunRecord, _ event: RunEvent, _ failure: Failure?, exit: ExitStatus) throws(Failure) -> RunResult {
+  func finish(_ run: RunRecord, _ event: RunEvent, _ failure: Failure?, exit: ExitStatus) throws(Failure) -> RunResult {
     try failpoint("run/end.before")
-    let state = try reserve.spend { () throws(Failure) in try journal.record(run.id, event, error: failure, at: machine.now()) }
+    let state = try write { () throws(Failure) in try journal.record(run.id, event, error: failure, at: machine.now()) }
     try failpoint("run/end.after")
     observer?.notice(.runEnded(run.id, state, failure))
     return RunResult(run: run.id, state: state, exit: exit, failure: failure)
   }
 
   /// Whether a step that may change the cluster was begun and not undone.
-  private func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
+  func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
     for (step, record) in zip(playbook.steps, try journal.steps(run.id)) where [.started, .succeeded, .failed].contains(record.state) {
-      if let path = step.action, actions[path]?.changesCluster == true { return true }
+      if changesCluster(step) { return true }
     }
     return false
   }
@@ -156,73 +169,14 @@ public final class Runner {
   func mayHaveChangedCluster(_ id: RunID) throws(Failure) -> Bool {
     let run = try record(id)
     for (step, record) in zip(try playbook(of: run).steps, try journal.steps(id)) where ![.pending, .skipped].contains(record.state) {
-      guard let path = step.action, let type = actions[path] else { return true }
-      if type.changesCluster { return true }
+      if changesCluster(step) { return true }
     }
     return false
   }
 
-  // MARK: - Rollback
-
-  private func hasBegunRollback(_ id: RunID) -> Bool { (try? journal.rollback(of: id)) != nil }
-
-  private func rollBack(_ run: RunRecord, isResume: Bool, inputs: [String: String] = [:]) throws(Failure) -> RunResult {
-    let playbook = try playbook(of: run)
-    guard run.parent == nil, let name = playbook.rollback else {
-      throw Failure(
-        .usage, what: "cannot roll run \(run.id) back", why: "its playbook `\(playbook.name)` names no `rollback:`",
-        next: "put things back by hand; `kguard show \(run.id)` says what the run did")
-    }
-    // A crash may have come between the end of the rollback and the end of the run that it rolls back.
-    if run.state == .rollingBack, try hasEndedRollback(run.id) { return try endRollback(run) }
-    if run.state != .rollingBack { try journal.record(run.id, .rollBack, at: machine.now()) }
-    let child = try rollbackRun(of: run, name, inputs)
-    let result = try execute(child)
-    switch result.state {
-    case .succeeded:
-      return try endRollback(run)
-    case .interrupted:
-      return RunResult(run: run.id, state: .rollingBack, exit: .interrupted, failure: result.failure)
-    default:
-      var failure = result.failure ?? Failure(what: "the rollback did not succeed", why: "it is \(result.state.rawValue)", next: "")
-      failure.exit = .needsOperator
-      failure.next += "; then run `kguard resume \(run.id)`, which tries the rollback again"
-      return try finish(run, .giveUp, failure, exit: .needsOperator)
-    }
-  }
-
-  /// Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
-  private func endRollback(_ run: RunRecord) throws(Failure) -> RunResult {
-    // A run that had not failed is rolled back because a person wants it: then this is what was asked for.
-    let isAsked = run.error == nil
-    if try anyRollbackTouched(run) { return try finish(run, .finishRollback, run.error, exit: isAsked ? .done : .rolledBack) }
-    return try finish(run, .nothingChanged, run.error, exit: isAsked ? .done : .failed)
-  }
-
-  /// True where the rollback that was begun last has succeeded already.
-  private func hasEndedRollback(_ id: RunID) throws(Failure) -> Bool {
-    guard let rollback = try journal.rollback(of: id), rollback.state == .succeeded else { return false }
-    let begun = try journal.events(id).last { $0.type == "run-\(RunState.rollingBack.rawValue)" }?.sequence ?? 0
-    let created = try journal.events(rollback.id).first?.sequence ?? 0
-    return created > begun
-  }
-
-  /// Whether this rollback, or an earlier one that it goes on from, changed the cluster.
-  private func anyRollbackTouched(_ run: RunRecord) throws(Failure) -> Bool {
-    for id in try journal.rollbacks(of: run.id) {
-      let rollback = try record(id)
-      if try touchedCluster(rollback, try playbook(of: rollback)) { return true }
-    }
-    return false
-  }
-
-  /// The rollback that is under way, or a new one.
-  private func rollbackRun(of run: RunRecord, _ name: String, _ given: [String: String]) throws(Failure) -> RunID {
-    if let earlier = try journal.rollback(of: run.id), !earlier.state.isFinal { return earlier.id }
-    let rollback = try findPlaybook(name)
-    let accepted = Set(rollback.inputs.map(\.name))
-    let inputs = run.inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
-    return try create(rollback, inputs: inputs, config: run.config, parent: run.id)
+  private func changesCluster(_ step: Step) -> Bool {
+    guard let path = step.action else { return step.changes }
+    return actions[path]?.changesCluster ?? true
   }
 
   // MARK: - Finding things

@@ -1,4 +1,5 @@
 internal import Host
+internal import Journal
 public import Model
 
 /// Where kguard keeps what it knows: `/var/lib/kguard`, or what `--state` names. The journal is in it, and a directory for each attempt.
@@ -7,7 +8,7 @@ public struct StateDirectory: Sendable {
   public init(_ path: String) { self.path = path }
 
   /// Held by the kguard that owns the node.
-  public var nodeLock: String { path + "/lock" }
+  public var nodeLock: String { RunJournal.nodeLock(in: path) }
   /// Held by the supervisor as long as it may have a child: no second command starts while it is.
   public var childLock: String { path + "/child.lock" }
   /// Which process the supervisor is.

@@ -3,7 +3,6 @@ internal import Playbooks
 
 /// What the runner needs of a step, be it a built-in action or an own step.
 protocol StepWork {
-  var changesCluster: Bool { get }
   var hasUndo: Bool { get }
   var stopping: Stopping { get }
   /// The step is one command, and its exit status is all there is to know.
@@ -29,7 +28,6 @@ struct ActionWork: StepWork {
     action = try type.init(ActionInputs(values))
   }
 
-  var changesCluster: Bool { type(of: action).changesCluster }
   var stopping: Stopping { type(of: action).stopping }
   var hasUndo: Bool { action.undo != nil }
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try action.isInEffect(context) }

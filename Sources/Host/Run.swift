@@ -36,28 +36,43 @@ public func runCaptured(
   errors.closeWriteEnd()
 
   let start = monotonicNow()
-  var signals = [(after: timeout, number: SIGTERM), (after: timeout + .seconds(2), number: SIGKILL)][...]
-  // A grandchild in another group may keep the pipes open; its output is not waited for.
-  var giveUp = timeout + .seconds(4)
-  while !(output.isDone && errors.isDone) {
+  let handle = ProcessHandle(pid)
+  defer { withExtendedLifetime(handle) {} }
+  var deadline = timeout
+  var hasEnded = false, isTimeUp = false, wasStopped = false
+  var signals: ArraySlice<(after: Duration, number: Int32)> = [(.zero, SIGTERM), (.seconds(2), SIGKILL)][...]
+  // The child may close its streams and go on; and what it leaves in another group may keep them open, which is not waited for.
+  while !(hasEnded && output.isDone && errors.isDone) {
     let elapsed = monotonicNow() - start
-    if stop?.isNow == true, signals.count == 2, elapsed < timeout {
-      signals = [(after: elapsed, number: SIGTERM), (after: elapsed + .seconds(2), number: SIGKILL)]
-      giveUp = elapsed + .seconds(4)
+    if !isTimeUp, !wasStopped, stop?.isNow == true {
+      wasStopped = true
+      deadline = elapsed
     }
-    if let signal = signals.first, elapsed >= signal.after {
+    if !wasStopped, !hasEnded, elapsed >= deadline { isTimeUp = true }
+    while let signal = signals.first, elapsed >= deadline + signal.after {
       kill(-pid, signal.number)
       signals = signals.dropFirst()
     }
-    if elapsed >= giveUp { break }
-    var polls = [output.pollEntry, errors.pollEntry]
-    let wait = min((signals.first?.after ?? giveUp) - elapsed, stop == nil ? .seconds(3600) : .milliseconds(200))
-    if poll(&polls, 2, Int32(clamping: max(1, wait.milliseconds))) < 0 && errno != EINTR { break }
+    if elapsed >= deadline + .seconds(4) { break }
+    var wait = deadline + (signals.first?.after ?? .seconds(4)) - elapsed
+    if stop != nil { wait = min(wait, .milliseconds(100)) }
+    // Without pidfds (an old kernel) the child is asked for now and then.
+    if handle.descriptor < 0, !hasEnded { wait = min(wait, .milliseconds(20)) }
+    var polls = [
+      output.pollEntry, errors.pollEntry, pollfd(fd: hasEnded ? -1 : handle.descriptor, events: Int16(POLLIN), revents: 0),
+    ]
+    if poll(&polls, 3, Int32(clamping: max(1, wait.milliseconds))) < 0 && errno != EINTR { break }
     if polls[0].revents != 0 { output.take() }
     if polls[1].revents != 0 { errors.take() }
+    if !hasEnded { hasEnded = try Spawn.hasEnded(pid) }
   }
-  let end = Spawn.wait(pid)
-  return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: signals.count < 2)
+  let end = hasEnded ? try Spawn.reap(pid) : nil
+  guard let end else {
+    throw Failure(
+      what: "cannot end `\(command.argv.first ?? executable)`", why: "process \(pid) does not die, though it was sent SIGKILL",
+      next: "look for a hanging disk or network mount (dmesg)")
+  }
+  return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: isTimeUp || wasStopped)
 }
 
 /// The read end of a pipe that holds these bytes, and nobody writes to.

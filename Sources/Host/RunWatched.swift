@@ -27,7 +27,7 @@ public func runWatched(
       if !process.waitForEnd(.seconds(5)) { kill(-pid, SIGKILL) }
     }
   }
-  let end = Spawn.wait(pid)
+  let end = try Spawn.reap(pid)
   if let failure { throw failure }
   return end
 }

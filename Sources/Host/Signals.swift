@@ -5,12 +5,14 @@ internal import Synchronization
 public enum Signals {
   private static let handler = Mutex<(@Sendable (Int32) -> Void)?>(nil)
 
-  /// From here on these signals interrupt nothing; call it before any thread is started. Until `receive` says what is to be done with
-  /// them, they end the process as they would without kguard.
+  /// Signals as kguard needs them. From here on these interrupt nothing; call it before any thread is started. Until `receive` says what
+  /// is to be done with them, they end the process as they would without kguard.
   public static func block() {
     var set = wanted
     pthread_sigmask(SIG_BLOCK, &set, nil)
     signal(SIGPIPE, SIG_IGN)
+    // Inherited as ignored, it would take from us how our children end.
+    signal(SIGCHLD, SIG_DFL)
     startThread("signals") {
       var set = wanted
       while true {

@@ -116,13 +116,35 @@ public enum Spawn {
     return pid
   }
 
-  /// Waits for a child of this process.
-  public static func wait(_ pid: Int32) -> ProcessEnd {
+  /// Waits for a child of this process, and says how it ended.
+  public static func reap(_ pid: Int32) throws(Failure) -> ProcessEnd {
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 {
-      if errno != EINTR { return .exited(255) }
+      let code = errno
+      guard code == EINTR else { throw lost(pid, code) }
     }
     return ProcessEnd(waitStatus: status)
+  }
+
+  /// Whether a child has ended. It keeps its number until it is reaped, so that its group can be signalled safely.
+  public static func hasEnded(_ pid: Int32) throws(Failure) -> Bool {
+    var info = siginfo_t()
+    while waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 {
+      let code = errno
+      guard code == EINTR else { throw lost(pid, code) }
+    }
+    return info.si_signo != 0
+  }
+
+  /// Waits for a child whose end matters to nobody; one that is no child of this process counts as ended with 255.
+  @discardableResult
+  public static func wait(_ pid: Int32) -> ProcessEnd {
+    do throws(Failure) { return try reap(pid) } catch { return .exited(255) }
+  }
+
+  private static func lost(_ pid: Int32, _ code: Int32) -> Failure {
+    systemFailure(
+      code, "cannot tell how process \(pid) ended", next: "report this as a bug; look at what the command was to do before you go on")
   }
 
   private static func environmentList(adding extra: [String: String]) -> [String] {

@@ -85,6 +85,13 @@ final class Connection {
     }
   }
 
+  /// Reads that see the file as it is at one moment.
+  func snapshot<T>(_ body: () throws(Failure) -> T) throws(Failure) -> T {
+    try execute("BEGIN")
+    defer { if sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") } }
+    return try body()
+  }
+
   private func query(_ sql: String, _ values: [SQLValue], each: (Row) throws(Failure) -> Void) throws(Failure) {
     let statement = try prepare(sql)
     defer { statement.reset() }

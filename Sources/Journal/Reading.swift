@@ -2,7 +2,8 @@ public import Model
 
 extension RunJournal {
   private static let runColumns = """
-    SELECT id, playbook, playbook_file, playbook_text, inputs, config, root, kguard, parent, state, created, started, ended, error FROM runs
+    SELECT id, playbook, playbook_file, playbook_text, inputs, config, root, kguard, parent, state, created, started, ended, error,
+      rollback_file, rollback_text, rollback_by, cause FROM runs
     """
 
   public func run(_ id: RunID) throws(Failure) -> RunRecord? {
@@ -108,6 +109,9 @@ extension RunJournal {
     return RunRecord(
       id: id, playbook: row.text(1), playbookFile: row.text(2), playbookText: row.text(3), inputs: inputs, config: try row.json(5) ?? [:],
       root: row.text(6), kguard: row.text(7), parent: row.textIfAny(8).flatMap { RunID($0) }, state: state, created: created,
-      started: row.time(11), ended: row.time(12), error: try row.json(13).flatMap { Failure(json: $0) })
+      started: row.time(11), ended: row.time(12), error: try row.json(13).flatMap { Failure(json: $0) },
+      rollbackFile: row.textIfAny(14), rollbackText: row.textIfAny(15),
+      rollbackBy: row.textIfAny(16).flatMap { RollbackCause(rawValue: $0) },
+      cause: try row.json(17).flatMap { Failure(json: $0) })
   }
 }

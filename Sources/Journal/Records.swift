@@ -17,7 +17,23 @@ public struct RunRecord: Sendable, Equatable {
   public var created: Timestamp
   public var started: Timestamp?
   public var ended: Timestamp?
+  /// What stops it now, or has ended it.
   public var error: Failure?
+  /// The playbook that rolls it back, as it was when the run began; nil in a run of an older kguard.
+  public var rollbackFile: String?
+  public var rollbackText: String?
+  /// Why its newest rollback was begun; nil: none was.
+  public var rollbackBy: RollbackCause?
+  /// The failure that came before its rollback, if one did.
+  public var cause: Failure?
+}
+
+/// Who wanted a rollback.
+public enum RollbackCause: String, Sendable, CaseIterable {
+  /// A person asked for it.
+  case asked
+  /// A step failed that says `on-failure: rollback`.
+  case failure
 }
 
 /// A line of `kguard history`.
@@ -94,10 +110,12 @@ public struct NewRun: Sendable {
   public var root: String
   public var parent: RunID?
   public var steps: [(id: String, action: String)]
+  /// The playbook that rolls it back: the run keeps it, too.
+  public var rollback: (file: String, text: String)?
 
   public init(
     playbook: String, playbookFile: String, playbookText: String, inputs: [String: String], config: JSON, root: String, parent: RunID?,
-    steps: [(id: String, action: String)]
+    steps: [(id: String, action: String)], rollback: (file: String, text: String)? = nil
   ) {
     self.playbook = playbook
     self.playbookFile = playbookFile
@@ -107,5 +125,6 @@ public struct NewRun: Sendable {
     self.root = root
     self.parent = parent
     self.steps = steps
+    self.rollback = rollback
   }
 }

@@ -43,10 +43,13 @@ public final class RunJournal {
       }
     } else {
       try journal.prepareForWriting()
-      try journal.migrate(from: version)
+      if version < Schema.version { try journal.migrate(from: version, in: directory) }
     }
     return journal
   }
+
+  /// Who holds this file's lock owns the node.
+  public static func nodeLock(in directory: String) -> String { directory + "/lock" }
 
   init(_ path: String, _ access: Connection.Access) throws(Failure) {
     self.path = path
@@ -86,9 +89,13 @@ public final class RunJournal {
 
   /// The format of the journal; 0 where the file holds nothing yet.
   func checkHeader() throws(Failure) -> Int64 {
-    let application = try database.row("PRAGMA application_id") { $0.int(0) } ?? 0
-    let version = try database.row("PRAGMA user_version") { $0.int(0) } ?? 0
-    let tables = try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0
+    // At one moment: another kguard may be making the journal just now.
+    let (application, version, tables) = try database.snapshot { () throws(Failure) -> (Int64, Int64, Int64) in
+      (
+        try database.row("PRAGMA application_id") { $0.int(0) } ?? 0, try format(),
+        try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0
+      )
+    }
     if application == 0 && version == 0 && tables == 0 { return 0 }
     guard application == Schema.applicationID else {
       throw Failure(
@@ -116,14 +123,35 @@ public final class RunJournal {
     try database.execute("PRAGMA foreign_keys = ON")
   }
 
-  private func migrate(from version: Int64) throws(Failure) {
-    for step in Int(version)..<Schema.migrations.count {
-      try database.transaction { () throws(Failure) in
-        try database.execute(Schema.migrations[step])
+  /// Which migrations it has.
+  private func format() throws(Failure) -> Int64 { try database.row("PRAGMA user_version") { $0.int(0) } ?? 0 }
+
+  /// Brings the journal up to date. An older kguard that is at work would not understand it any more: the node is held meanwhile.
+  private func migrate(from version: Int64, in directory: String) throws(Failure) {
+    if version == 0 { return try migrate() }
+    guard let lock = try FileLock.take(Self.nodeLock(in: directory)) else {
+      let who = try owner().process.map { "process \($0.pid)" } ?? "another process"
+      throw Failure(
+        .held, what: "cannot bring the journal \(path) up to date", why: "an older kguard works with it (\(who))",
+        next: "wait for its end, or end it, then run the same command again")
+    }
+    try migrate()
+    _ = consume lock
+  }
+
+  private func migrate() throws(Failure) {
+    while true {
+      let isDone = try database.transaction { () throws(Failure) -> Bool in
+        // Looked at again: another kguard may have done it since.
+        let done = Int(try format())
+        guard Schema.migrations.indices.contains(done) else { return true }
+        try database.execute(Schema.migrations[done])
         try database.execute("PRAGMA application_id = \(Schema.applicationID)")
-        try database.execute("PRAGMA user_version = \(step + 1)")
+        try database.execute("PRAGMA user_version = \(done + 1)")
         try failpoint("journal/migrate.before")
+        return false
       }
+      if isDone { return }
       try failpoint("journal/migrate.after")
     }
   }

@@ -113,6 +113,13 @@ enum Schema {
       PRIMARY KEY (bundle, target, file)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE runs ADD COLUMN rollback_file TEXT;
+    ALTER TABLE runs ADD COLUMN rollback_text TEXT;
+    ALTER TABLE runs ADD COLUMN rollback_sha256 TEXT;
+    ALTER TABLE runs ADD COLUMN rollback_by TEXT CHECK (rollback_by IN (\(list(RollbackCause.allCases))));
+    ALTER TABLE runs ADD COLUMN cause TEXT CHECK (cause IS NULL OR json_valid(cause));
+    """,
   ]
 
   private static func list(_ states: [some RawRepresentable<String>]) -> String {

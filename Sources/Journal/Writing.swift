@@ -2,16 +2,24 @@ public import Model
 
 extension RunJournal {
   /// The new run, all its steps pending, and this process as its owner.
-  public func createRun(_ new: NewRun, playbookDigest: Digest, kguard: String, salt: UInt16, at now: Timestamp) throws(Failure) -> RunID {
+  public func createRun(
+    _ new: NewRun, playbookDigest: Digest, rollbackDigest: Digest? = nil, kguard: String, salt: UInt16, at now: Timestamp
+  )
+    throws(Failure) -> RunID
+  {
     try checkpoint { () throws(Failure) in
       let newest = try database.row("SELECT max(id) FROM runs") { $0.textIfAny(0) } ?? nil
       let id = RunID(at: now, salt: salt, after: newest.flatMap { RunID($0) })
       var inputs = JSON.Members()
       for (name, value) in new.inputs.sorted(by: { $0.key < $1.key }) { inputs[name] = .string(value) }
       try database.run(
-        "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, NULL, NULL, NULL)", .text(id.text), .text(new.playbook),
-        .text(new.playbookFile), .text(new.playbookText), .text(playbookDigest.description), SQLValue(JSON.object(inputs)),
-        SQLValue(new.config), .text(new.root), .text(kguard), SQLValue(new.parent?.text), SQLValue(now))
+        """
+        INSERT INTO runs (id, playbook, playbook_file, playbook_text, playbook_sha256, inputs, config, root, kguard, parent, state, created,
+          rollback_file, rollback_text, rollback_sha256)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)
+        """, .text(id.text), .text(new.playbook), .text(new.playbookFile), .text(new.playbookText), .text(playbookDigest.description),
+        SQLValue(JSON.object(inputs)), SQLValue(new.config), .text(new.root), .text(kguard), SQLValue(new.parent?.text), SQLValue(now),
+        SQLValue(new.rollback?.file), SQLValue(new.rollback?.text), SQLValue(rollbackDigest?.description))
       for (position, step) in new.steps.enumerated() {
         try database.run(
           "INSERT INTO steps (run, position, id, action, state) VALUES (?, ?, ?, ?, 'pending')", .text(id.text), .int(Int64(position)),
@@ -32,12 +40,43 @@ extension RunJournal {
       else { throw impossible("run \(run) is not in the journal") }
       guard let next = transition(state, event) else { throw impossible("run \(run) is \(state.rawValue) and cannot \(event)") }
       try database.run(
-        "UPDATE runs SET state = ?, started = coalesce(started, ?), ended = ?, error = coalesce(?, error) WHERE id = ?",
-        .text(next.rawValue), SQLValue(now), next.isFinal || next == .needsOperator ? SQLValue(now) : .null, SQLValue(error?.json),
-        .text(run.text))
-      if event == .start || event == .resume || event == .rollBack { try database.run("UPDATE owner SET run = ?", .text(run.text)) }
+        "UPDATE runs SET state = ?, started = coalesce(started, ?), ended = ? WHERE id = ?", .text(next.rawValue), SQLValue(now),
+        next.isFinal || next == .needsOperator ? SQLValue(now) : .null, .text(run.text))
+      switch event {
+      case .rollBack: try beginRollback(run, error)
+      case .finishRollback, .nothingChanged: try database.run("UPDATE runs SET error = cause WHERE id = ?", .text(run.text))
+      case .resume where next == .rollingBack: try database.run("UPDATE runs SET error = cause WHERE id = ?", .text(run.text))
+      case .start, .resume, .retry, .succeed, .fail, .interrupt, .giveUp:
+        // What stopped the run earlier is over as soon as it goes on; the events keep it.
+        try database.run("UPDATE runs SET error = ? WHERE id = ?", SQLValue(error?.json), .text(run.text))
+      }
+      switch event {
+      case .start, .resume, .retry, .rollBack: try database.run("UPDATE owner SET run = ?", .text(run.text))
+      default: break
+      }
       try addEvent(run, nil, "run-\(next.rawValue)", error?.json ?? [:], at: now)
       return next
+    }
+  }
+
+  /// Why the run is rolled back. With `failure`, because of it; else a person asks, and what the run had failed of before its first
+  /// rollback is its cause. That it was interrupted is none.
+  private func beginRollback(_ run: RunID, _ failure: Failure?) throws(Failure) {
+    let by: RollbackCause = failure == nil ? .asked : .failure
+    try database.run(
+      """
+      UPDATE runs SET rollback_by = ?1,
+        cause = coalesce(?2, cause, CASE WHEN rollback_by IS NULL AND json_extract(error, '$.exit') <> ?3 THEN error END)
+      WHERE id = ?4
+      """, .text(by.rawValue), SQLValue(failure?.json), .int(Int64(ExitStatus.interrupted.rawValue)), .text(run.text))
+    try database.run("UPDATE runs SET error = cause WHERE id = ?", .text(run.text))
+  }
+
+  /// A person asks for the rollback that is under way.
+  public func rollbackAsked(_ run: RunID, at now: Timestamp) throws(Failure) {
+    try checkpoint { () throws(Failure) in
+      try database.run("UPDATE runs SET rollback_by = ? WHERE id = ?", .text(RollbackCause.asked.rawValue), .text(run.text))
+      try addEvent(run, nil, "rollback-asked", [:], at: now)
     }
   }
 

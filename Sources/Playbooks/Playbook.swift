@@ -56,6 +56,8 @@ public struct Step: Sendable {
   public let check: [Template]?
   /// What rollback runs to take an own step back.
   public let undo: [Template]?
+  /// Whether an own step may change the cluster.
+  public let changes: Bool
   public let position: Position
 
   /// The path of the built-in action; nil for an own step.
@@ -67,6 +69,6 @@ extension Step: Equatable {
     a.id == b.id && a.description == b.description && a.work == b.work
       && a.with.elementsEqual(b.with, by: ==) && a.environment.elementsEqual(b.environment, by: ==)
       && a.when == b.when && a.timeout == b.timeout && a.retries == b.retries && a.onFailure == b.onFailure
-      && a.check == b.check && a.undo == b.undo && a.position == b.position
+      && a.check == b.check && a.undo == b.undo && a.changes == b.changes && a.position == b.position
   }
 }

@@ -89,7 +89,7 @@ struct PlaybookReader {
     if isOwn {
       misplaced("with", node, "belongs to a step with `action`; values reach `run` by `${…}`, and `shell` by `env`")
     } else {
-      for key in ["env", "check", "undo"] {
+      for key in ["env", "check", "undo", "changes"] {
         misplaced(key, node, "belongs to an own step (`run` or `shell`); an action sees to that itself")
       }
     }
@@ -100,7 +100,7 @@ struct PlaybookReader {
       environment: readBindings(node["env"], earlier), when: readCondition(node["when"], earlier),
       timeout: node["timeout"]?.text.flatMap { Duration(text: $0) }, retries: readRetries(node["retries"]),
       onFailure: node["on-failure"]?.text.flatMap(Step.OnFailure.init) ?? .stop, check: readArguments(node["check"], earlier),
-      undo: readUndo(node["undo"], id, earlier), position: node.position)
+      undo: readUndo(node["undo"], id, earlier), changes: node["changes"]?.bool ?? true, position: node.position)
   }
 
   /// An undo can name what its own step has done, too.

@@ -49,6 +49,10 @@ extension Playbook {
       "check", .list(of: .template, atLeast: 1),
       "A program that says whether the own step is in effect already: exit 0 is yes. Asked before the step acts, and on resume."),
     Field("undo", .list(of: .template, atLeast: 1), "A program that takes the own step back in a rollback."),
+    Field(
+      "changes", .bool,
+      "Whether the own step may change the cluster. Default: true. A run that fails after such a step needs an operator, unless it is "
+        + "rolled back; with `false` it counts as one that changed nothing."),
   ]
 
   static let retryFields = [

@@ -204,6 +204,7 @@ import Testing
         - id: stubborn
           shell: trap '' TERM; echo $$ > pid; while true; do sleep 0.05; done
           timeout: 300ms
+          changes: false
       """)
     // The grace period is ten seconds: this test takes as long.
     let outcome = try bench.kguard("playbook", "run", file)
@@ -273,5 +274,45 @@ import Testing
     #expect(after.filter { $0 == "one" }.count == 1)
     #expect(after.filter { $0 == "three" }.count <= 1)
     #expect(try bench.kguard("history").exit == 0)
+  }
+
+  /// Not even the reserve is left. With a little room the rollback is carried out; without any the exit says that it must be.
+  @Test(.enabled(if: mayMount, "mounting a tmpfs needs root"), arguments: [0, 4, 400])
+  func `without a reserve does not keep a rollback from being begun`(freePages: Int) throws {
+    mkdir(bench.state, 0o700)
+    _ = try runCaptured("/bin/mount", Command(["mount", "-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs", bench.state]))
+    defer { _ = try? runCaptured("/bin/umount", Command(["umount", "-l", bench.state])) }
+    try Files.makeDirectory(bench.path + "/root/etc/kguard/playbooks")
+    _ = try bench.write("root/etc/kguard/playbooks/back.yaml", "name: back\nsteps:\n  - {id: back, run: [\"touch\", \"back\"]}\n")
+    let file = try bench.write(
+      "fill.yaml",
+      """
+      name: fill
+      steps:
+        - id: fill
+          shell: |
+            test -e filled && exit 3
+            touch filled
+            rm state/reserve
+            dd if=/dev/zero of=state/ballast bs=4096 count=100000 2>/dev/null || true
+            truncate -s -\(freePages * 4096) state/ballast
+            exit 3
+          on-failure: rollback
+      rollback: back
+
+      """)
+    let root = ["KGUARD_ROOT": bench.path + "/root"]
+    let first = try bench.kguard("playbook", "run", file, "-o", "json", environment: root)
+    let last = try JSON(parsing: String(try #require(first.output.split(separator: "\n").last)))
+    #expect(last["type"] == "result" && last["exit"] == .int(Int64(first.exit)), "\(last.text())")
+    #expect([4, 5].contains(first.exit), "\(first.errors)")
+    if freePages == 400 { #expect(first.exit == 4, "\(first.errors)") }
+    if first.exit == 5 {
+      unlink(bench.state + "/ballast")
+      let resumed = try bench.kguard("resume", environment: root)
+      #expect(resumed.exit == 4, "\(resumed.errors)")
+    }
+    #expect(try Files.exists(bench.path + "/back"))
+    #expect(try bench.status()["state"] == "rolled-back")
   }
 }

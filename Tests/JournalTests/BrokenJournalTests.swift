@@ -33,7 +33,7 @@ struct BrokenJournal: Sendable, CustomTestStringConvertible {
     "5 cannot use STATE/kguard.db as the journal: it is no file\n" + left + "choose another directory with --state, or move it away"
   static func damaged(_ why: String) -> String { "5 cannot use the journal STATE/kguard.db: it is damaged: \(why)\n\(bringBack)" }
   static func newer(_ format: String) -> String {
-    "5 cannot use the journal STATE/kguard.db: a newer kguard wrote it (format \(format); this one knows 2)\n"
+    "5 cannot use the journal STATE/kguard.db: a newer kguard wrote it (format \(format); this one knows 3)\n"
       + "install that kguard again; the journal is left as it is"
   }
 }
@@ -84,9 +84,9 @@ private let brokenJournals: [BrokenJournal] = [
     try flip($0, at: 2 * 4096 + 9, 0x20)
   },
   BrokenJournal("a bit of its application id", BrokenJournal.foreign) { try flip($0, at: 68, 1) },
-  BrokenJournal("a newer format", BrokenJournal.newer("3")) { bench in
+  BrokenJournal("a newer format", BrokenJournal.newer("4")) { bench in
     try bench.fill()
-    try bench.sqlite("PRAGMA user_version = 3")
+    try bench.sqlite("PRAGMA user_version = 4")
   },
   BrokenJournal("a much newer format", BrokenJournal.newer("2147483647")) { bench in
     try bench.fill()

@@ -65,6 +65,14 @@ final class JournalBench {
     return result.text
   }
 
+  /// Makes the journal one of the first format.
+  func makeOld() throws {
+    let columns = ["rollback_file", "rollback_text", "rollback_sha256", "rollback_by", "cause"]
+    try sqlite(
+      "DROP TABLE copies; DROP TABLE bundles; " + columns.map { "ALTER TABLE runs DROP COLUMN \($0); " }.joined()
+        + "PRAGMA user_version = 1")
+  }
+
   /// Changes the journal's bytes where they lie.
   func spoil(_ change: (inout [UInt8]) -> Void) throws {
     var bytes = try Files.read(file)

@@ -29,13 +29,25 @@ import Testing
 
   @Test func `of an older format is brought up to date by the first that writes`() throws {
     let runs = try bench.fill(runs: 2)
-    try bench.sqlite("DROP TABLE copies; DROP TABLE bundles; PRAGMA user_version = 1")
+    try bench.makeOld()
     #expect(
       bench.answer(.read) == "1 cannot read the journal STATE/kguard.db: an older kguard wrote it (format 1)\n"
         + "run any command that writes, for example `kguard resume`; it brings the journal up to date")
     #expect(bench.answer(.write) == nil)
-    #expect(try bench.sqlite("PRAGMA user_version; SELECT count(*) FROM bundles") == "2\n0\n")
+    #expect(try bench.sqlite("PRAGMA user_version; SELECT count(*) FROM bundles") == "3\n0\n")
     #expect(try bench.open(.read).history(limit: 10).map(\.id) == runs.reversed())
+  }
+
+  @Test func `of an older format is left to the older kguard that works with it`() throws {
+    try bench.fill()
+    try bench.makeOld()
+    guard let lock = try FileLock.take(bench.state + "/lock") else { throw Failure(what: "no lock", why: "", next: "") }
+    #expect(
+      bench.answer(.write) == "6 cannot bring the journal STATE/kguard.db up to date: an older kguard works with it (process 1)\n"
+        + "wait for its end, or end it, then run the same command again")
+    #expect(try bench.sqlite("PRAGMA user_version") == "1\n")
+    _ = consume lock
+    #expect(bench.answer(.write) == nil)
   }
 
   @Test func `keeps a run as it was written down`() throws {

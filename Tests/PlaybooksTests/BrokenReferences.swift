@@ -12,7 +12,7 @@ let brokenReferences: [Broken] = [
     p.yaml:3:23: `with` belongs to a step with `action`; values reach `run` by `${…}`, and `shell` by `env`
     """),
   Broken(
-    "env, check and undo of an action",
+    "env, check, undo and changes of an action",
     """
     name: p
     steps:
@@ -21,12 +21,14 @@ let brokenReferences: [Broken] = [
         env: {A: b}
         check: [x]
         undo: [y]
+        changes: false
 
     """,
     """
     p.yaml:5:5: `env` belongs to an own step (`run` or `shell`); an action sees to that itself
     p.yaml:6:5: `check` belongs to an own step (`run` or `shell`); an action sees to that itself
     p.yaml:7:5: `undo` belongs to an own step (`run` or `shell`); an action sees to that itself
+    p.yaml:8:5: `changes` belongs to an own step (`run` or `shell`); an action sees to that itself
     """),
   Broken(
     "a variable with a hyphen",

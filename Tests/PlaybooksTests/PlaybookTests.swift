@@ -60,6 +60,7 @@ let upgrade = """
       shell: |
         echo "$VERSION ${HOME}"
       env: {VERSION: "${inputs.version}"}
+      changes: false
   rollback: rollback
   """
 
@@ -75,6 +76,7 @@ let upgrade = """
     #expect(playbook.steps[5].timeout == .seconds(1800))
     #expect(playbook.steps[5].onFailure == .rollback)
     #expect(playbook.steps[5].with.map(\.name) == ["version"])
+    #expect(playbook.steps.map(\.changes) == [true, true, true, true, true, true, true, false])
     #expect(playbook.steps[7].work == .shell("echo \"$VERSION ${HOME}\"\n"))
     #expect(try playbook == Playbook.load(text: upgrade, file: "upgrade.yaml", catalogue: catalogue))
   }

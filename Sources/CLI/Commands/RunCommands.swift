@@ -273,6 +273,11 @@ extension Session {
       throw Failure(
         .usage, what: "cannot roll run \(run.id) back", why: "its playbook names no `rollback:`", next: "put things back by hand")
     }
-    return showSteps(try playbook(name), [:])
+    guard let text = run.rollbackText else { return showSteps(try playbook(name), [:]) }
+    do throws(PlaybookProblems) {
+      return showSteps(try Playbook.load(text: text, file: run.rollbackFile ?? name, catalogue: actions.catalogue), [:])
+    } catch {
+      throw error.failure
+    }
   }
 }

@@ -31,18 +31,37 @@ struct OwnStep {
 }
 
 extension OwnStep: StepWork {
-  var changesCluster: Bool { false }
   var hasUndo: Bool { undoArgv != nil }
   var isOneCommand: Bool { true }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    if case .ended(let end) = context.previousChild, end.end.isSuccess { return true }
-    if let check {
-      let executable = try context.machine.require(program: check.first ?? "")
-      let environment = context.machine.childEnvironment.merging(self.environment) { $1 }
-      return try runCaptured(executable, Command(check, environment: environment)).end.isSuccess
+    if case .ended(let end) = context.previousChild, end.isSuccess { return true }
+    guard let check else { return false }
+    let executable = try context.machine.require(program: check.first ?? "")
+    let environment = context.machine.childEnvironment.merging(self.environment) { $1 }
+    let limit = context.deadline.map { max(.milliseconds(1), $0 - monotonicNow()) } ?? Self.checkTime
+    context.stop.setCancellable(true)
+    defer { context.stop.setCancellable(false) }
+    let result = try runCaptured(executable, Command(check, environment: environment), timeout: limit, stop: context.stop)
+    if context.stop.isNow { throw context.interrupted }
+    return try answer(of: check, result, limit)
+  }
+
+  /// How long `check` may take where the step has no `timeout`.
+  private static let checkTime = Duration.seconds(60)
+
+  /// Only a program that ran to its end has said yes or no; a shell says 126 and 127 where it found none.
+  private func answer(of check: [String], _ result: CommandResult, _ limit: Duration) throws(Failure) -> Bool {
+    let why: String
+    switch result.end {
+    case _ where result.timedOut: why = "it took longer than \(limit.forPeople), and was ended"
+    case .exited(0): return true
+    case .exited(let code) where code != 126 && code != 127: return false
+    case .exited, .signalled: why = "\(result.end): \(result.lastWords)"
     }
-    return false
+    throw Failure(
+      what: "`check` cannot say whether the step is in effect", why: "`\(check.joined(separator: " "))`: \(why)",
+      next: "run it by hand; where it needs more time, give the step a `timeout`")
   }
 
   func perform(_ context: StepContext) throws(Failure) {

@@ -17,35 +17,29 @@ extension PreviousChild {
   static func settle(
     _ attemptDirectory: String, _ state: StateDirectory, waiting: (ProcessIdentity?) -> Bool
   ) throws(Failure) -> PreviousChild? {
-    let files = ChildFiles(directory: attemptDirectory)
     while true {
       // The lock is free only when its supervisor is gone, and with it every command that it saw through.
       if let lock = try ChildLock.take(state) {
-        let result = try settled(files, state, waiting: waiting)
+        let files = ChildFiles(directory: attemptDirectory)
+        if let child = try files.childProcess(), child.isAlive, try files.childEnd() == nil {
+          guard waiting(child) else { return nil }
+          _ = child.waitForEnd(.milliseconds(100))
+          continue
+        }
+        let result = try read(attemptDirectory)
         _ = consume lock
         return result
       }
-      let process = try files.childProcess()
+      let process = try ChildLock.holder(state)
       guard waiting(process) else { return nil }
-      _ = try SupervisorRecord.read(state)?.process.waitForEnd(.milliseconds(100)) ?? process?.waitForEnd(.milliseconds(100))
+      if let process { _ = process.waitForEnd(.milliseconds(100)) } else { _ = StopSignal().sleep(.milliseconds(100)) }
     }
   }
 
-  private static func settled(
-    _ files: ChildFiles, _ state: StateDirectory, waiting: (ProcessIdentity?) -> Bool
-  ) throws(Failure) -> PreviousChild? {
+  /// What is known of an attempt's command once nothing of it runs.
+  static func read(_ attemptDirectory: String) throws(Failure) -> PreviousChild {
+    let files = ChildFiles(directory: attemptDirectory)
     if let end = try files.childEnd() { return .ended(end) }
-    // The supervisor was killed, not the command: it may still run, known by name or only by its session.
-    var orphans = [try files.childProcess()].compactMap { $0 }.filter(\.isAlive)
-    if let supervisor = try SupervisorRecord.read(state)?.process, supervisor.boot == ProcessIdentity.currentBoot() {
-      orphans += ProcessStatus.inSession(supervisor.pid)
-    }
-    for orphan in orphans {
-      while !orphan.waitForEnd(.milliseconds(100)) {
-        guard waiting(orphan) else { return nil }
-      }
-    }
-    let wasStarted = try files.childProcess() != nil || !orphans.isEmpty
-    return wasStarted ? .unknown : PreviousChild.none
+    return try files.childProcess() != nil ? .unknown : PreviousChild.none
   }
 }

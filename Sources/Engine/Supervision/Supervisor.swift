@@ -7,6 +7,8 @@ public final class Supervisor {
   private let state: StateDirectory
   private let executable: String
   private var channel: LineChannel?
+  /// It was asked for a command, and has not said how that ended.
+  private var hasCommand = false
 
   /// `executable`: the kguard binary; by default this very process's.
   public init(state: StateDirectory, executable: String = "/proc/self/exe") {
@@ -22,25 +24,38 @@ public final class Supervisor {
     case unknown
   }
 
+  /// It is there and has no command: nobody else on this node can have one either.
+  var isIdle: Bool { channel?.isClosed == false && !hasCommand }
+
   /// Runs a command to its end. `tick` is called ten times a second and says whether to go on, to end it, or to leave it running.
   public func run(_ request: ChildRequest, tick: () -> Wish) throws(Failure) -> Outcome {
     let channel = try running()
     try failpoint("child/request.before")
-    try channel.send(request.json.text())
+    hasCommand = true
+    // Where it cannot be talked to it is gone, and whether it has begun is not known.
+    guard (try? channel.send(request.json.text())) != nil else { return lost() }
     try failpoint("child/request.after")
     var asked = false
     while !channel.isClosed {
-      if let line = channel.receive(within: .milliseconds(100)) { return try read(line) }
+      if let line = channel.receive(within: .milliseconds(100)) {
+        hasCommand = false
+        return try read(line)
+      }
       switch tick() {
       case .goOn: break
       case .leave: return .leftRunning
       case .end where !asked:
         asked = true
-        try channel.send("stop")
+        guard (try? channel.send("stop")) != nil else { return lost() }
       case .end: break
       }
     }
-    self.channel = nil
+    return lost()
+  }
+
+  private func lost() -> Outcome {
+    channel = nil
+    hasCommand = false
     return .unknown
   }
 
@@ -58,7 +73,8 @@ public final class Supervisor {
     // Whoever holds this lock may have a command running: never two at once.
     guard let lock = try ChildLock.take(state) else {
       throw Failure(
-        .held, what: "cannot start a command", why: "a command of an earlier kguard still runs",
+        .held, what: "cannot start a command",
+        why: "a command of an earlier kguard still runs" + ((try? ChildLock.holder(state))?.map { " (process \($0.pid))" } ?? ""),
         next: "run `kguard resume`, which waits for it")
     }
     let (ours, theirs) = try LineChannel.pair()

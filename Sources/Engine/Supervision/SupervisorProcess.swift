@@ -5,12 +5,15 @@ internal import Model
 /// The supervisor's side: the same binary, re-executed in a session of its own. It starts the commands that kguard asks for, one at
 /// a time, and writes down how they end. If kguard dies, it sees its present command through to the end, and then ends too.
 ///
+/// A command that ends by itself may leave a daemon behind. One that was told to end has ended when nothing of it is left.
+///
 /// Descriptor 3 is the channel to kguard, descriptor 4 the locked `child.lock`, which is free again when this process is gone.
 public struct SupervisorProcess: ~Copyable {
   private let channel: LineChannel
   private let lock: FileLock
   private let state: StateDirectory
   private var own: SupervisorRecord
+  private var commands = 0
 
   public static let argument = "--supervise"
 
@@ -45,10 +48,12 @@ public struct SupervisorProcess: ~Copyable {
 
   private mutating func run(_ request: ChildRequest) throws(Failure) -> ChildEnd {
     let files = ChildFiles(directory: request.attemptDirectory)
-    own.busy = request.attemptDirectory
+    commands += 1
+    let mark = "\(own.process.pid)-\(own.process.start)-\(commands)"
+    (own.busy, own.mark) = (request.attemptDirectory, mark)
     try own.write(state)
     defer {
-      own.busy = nil
+      (own.busy, own.mark) = (nil, nil)
       try? own.write(state)
     }
     guard try lock.isCurrent() else {
@@ -56,12 +61,14 @@ public struct SupervisorProcess: ~Copyable {
     }
     // What an earlier command of the same attempt left says nothing about this one.
     for stale in [files.exit, files.child] { unlink(stale) }
+    var command = request.command
+    command.environment[CommandMark.variable] = mark
     let log = try OpenFile(files.log, O_WRONLY | O_CREAT | O_APPEND)
     try failpoint("child/spawn.before")
     let pid: Int32
     do throws(Failure) {
       pid = try Spawn.start(
-        request.executable, request.command, output: .descriptor(log.descriptor), error: .descriptor(log.descriptor), leads: .group)
+        request.executable, command, output: .descriptor(log.descriptor), error: .descriptor(log.descriptor), leads: .group)
     } catch {
       try? record(ChildEnd(end: .exited(127)), files)
       throw error
@@ -70,8 +77,8 @@ public struct SupervisorProcess: ~Copyable {
     let child = ProcessIdentity.of(pid) ?? ProcessIdentity(pid: pid, start: 0, boot: ProcessIdentity.currentBoot())
     try? files.write(
       ["child": child.json, "supervisor": ProcessIdentity.current().json], to: files.child, durable: false)
-    let (timedOut, stopped) = attend(pid, timeout: request.timeout, grace: request.grace)
-    let end = ChildEnd(end: Spawn.wait(pid), timedOut: timedOut, stopped: stopped)
+    let (timedOut, stopped) = attend(pid, mark, timeout: request.timeout, grace: request.grace)
+    let end = ChildEnd(end: try Spawn.reap(pid), timedOut: timedOut, stopped: stopped)
     try failpoint("child/exit.before")
     try record(end, files)
     try failpoint("child/exit.after")
@@ -80,11 +87,15 @@ public struct SupervisorProcess: ~Copyable {
 
   /// While kguard is there, its journal keeps the outcome; without it, this file is all there is.
   private func record(_ end: ChildEnd, _ files: ChildFiles) throws(Failure) {
-    try files.write(end.json, to: files.exit, durable: channel.isClosed)
+    do throws(Failure) {
+      try files.write(end.json, to: files.exit, durable: channel.isClosed)
+    } catch {
+      if channel.isClosed { throw error }
+    }
   }
 
   /// Waits until the child has ended, and ends its group where the time is up or kguard asks for it: TERM, grace, KILL.
-  private func attend(_ pid: Int32, timeout: Duration?, grace: Duration) -> (timedOut: Bool, stopped: Bool) {
+  private func attend(_ pid: Int32, _ mark: String, timeout: Duration?, grace: Duration) -> (timedOut: Bool, stopped: Bool) {
     let start = monotonicNow()
     let watch = ChildWatch(pid)
     var timedOut = false, stopped = false
@@ -102,13 +113,31 @@ public struct SupervisorProcess: ~Copyable {
       let next = killAfter ?? timeout
       let wait = next.map { max(.milliseconds(1), $0 - elapsed) } ?? .seconds(3600)
       switch watch.wait(wait, channel) {
-      case .ended: return (timedOut, stopped)
+      case .ended:
+        if let killAfter { endRest(of: pid, mark, at: start + killAfter) }
+        return (timedOut, stopped)
       case .asked where killAfter == nil:
         stopped = true
         kill(-pid, SIGTERM)
         killAfter = monotonicNow() - start + grace
       case .asked, .nothing: break
       }
+    }
+  }
+
+  /// The leader of a command that was told to end is gone, but not yet waited for. Those of its group have had their SIGTERM; the rest
+  /// gets it now, and at the time `killing` all that is left gets SIGKILL.
+  private func endRest(of pid: Int32, _ mark: String, at killing: Duration) {
+    var told: [ProcessIdentity] = []
+    while true {
+      let left = CommandMark.processes(mark, session: own.process.pid)
+      guard let first = left.first else { return }
+      let isTime = monotonicNow() >= killing
+      for process in left where isTime || !told.contains(process) {
+        if isTime { process.signal(SIGKILL) } else if getpgid(process.pid) != pid { process.signal(SIGTERM) }
+        told.append(process)
+      }
+      _ = first.waitForEnd(.milliseconds(50))
     }
   }
 }

@@ -34,8 +34,11 @@ import Testing
     }
     return End(
       state: ended.state, configmaps: try node.configmaps(), files: try node.files("/etc/kubernetes"),
-      // Whether a controller wrote a status in between is not ours to say.
-      lost: JSON((ended.evidence("verify")?.at("lost", "names")?.array ?? []).compactMap(\.string).filter { !$0.hasPrefix("Deployment") }),
+      // Whether a controller wrote in between, or the snapshot came before it had, is not ours to say.
+      lost: JSON(
+        (ended.evidence("verify")?.at("lost", "names")?.array ?? []).compactMap(\.string).filter { name in
+          !["Deployment", "ReplicaSet", "Pod"].contains { name.hasPrefix($0 + " ") }
+        }),
       steps: ended.steps.mapValues { $0["state"]?.string ?? "" }, moved: moved)
   }
 

@@ -4,7 +4,7 @@ import Model
 import Testing
 
 private let good = "name: good\nsteps:\n  - {id: a, run: [\"true\"]}\n"
-private let bad = "name: bad\nsteps:\n  - {id: a, run: [\"false\"]}\n"
+private let bad = "name: bad\nsteps:\n  - {id: a, run: [\"false\"], changes: false}\n"
 
 /// Who is told of a run, by webhooks and commands that are really there, or are not.
 @Suite struct `Notifications` {
