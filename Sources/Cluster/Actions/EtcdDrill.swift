@@ -25,6 +25,14 @@ public struct EtcdDrill: Action {
 
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
+    do throws(Failure) { try drill(bundle, context) } catch {
+      // A bundle that does not restore goes nowhere.
+      if error.exit != .interrupted { try? SealedAhead.discard(bundle) }
+      throw error
+    }
+  }
+
+  private func drill(_ bundle: BundleDirectory, _ context: StepContext) throws(Failure) {
     let data = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop).run {
       context.phase($0)
     } planned: { (plan) throws(Failure) in
