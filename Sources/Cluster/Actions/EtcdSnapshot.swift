@@ -53,14 +53,16 @@ public struct EtcdSnapshot: Action {
     let offsite = try? Offsite(context.settings, context.machine, context.state)
     var sealing: SealingAhead?
     var unsealed: Failure?
-    let (snapshot, survey): (SnapshotTaken, EtcdSurvey)
+    let tap = { (size: Int64) -> SnapshotTap? in
+      do throws(Failure) { sealing = try offsite?.sealAhead(bundle, size: size) } catch { unsealed = error }
+      guard let sealing else { return nil }
+      return { sealing.write($0) }
+    }
+    let progress = { (done: Int64, total: Int64) in context.progress(Progress(done: done, total: total)) }
+    let snapshot: SnapshotTaken
+    let survey: EtcdSurvey
     do throws(Failure) {
-      (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine) { done, total in
-        context.progress(Progress(done: done, total: total))
-      } tap: { size in
-        do throws(Failure) { sealing = try offsite?.sealAhead(bundle, size: size) } catch { unsealed = error }
-        return sealing.map { sealing in { sealing.write($0) } }
-      }
+      (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine, progress: progress, tap: tap)
     } catch {
       sealing?.abandon()
       throw error
