@@ -51,7 +51,7 @@ let package = Package(
     tests("Playbooks", ["Playbooks", "YAML", "Host", "Model"]),
     tests("Engine", ["Engine", "Journal", "Playbooks", "Host", "Model"]),
     tests("Bundles", ["Bundles", "Host", "Model"]),
-    tests("CLI", ["CLI", "Cluster", "Host", "Model", "kguard"], exclude: ["Expected"]),
+    tests("CLI", ["CLI", "Cluster", "YAML", "Host", "Model", "kguard"], exclude: ["Expected"]),
     tests("Cluster", ["Cluster", "Bundles", "Engine", "Playbooks", "YAML", "Host", "Model"], exclude: ["Servers"]),
   ]
 )

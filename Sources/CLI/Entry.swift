@@ -5,6 +5,7 @@ internal import Model
 /// The whole program but for `exit`: understands the command line, runs the command, and says what went wrong.
 public func kguard(_ argv: [String]) -> Int32 {
   if argv.first == SupervisorProcess.argument, argv.count == 2 { return SupervisorProcess.main(state: argv[1]) }
+  if argv.first == Candidates.argument { return Candidates.complete(Array(argv.dropFirst())) }
   Signals.block()
   let style = Style(.errors, noColor: argv.contains(OptionSpec.noColor.name))
   do throws(Failure) {
@@ -17,10 +18,25 @@ public func kguard(_ argv: [String]) -> Int32 {
     return try run(parsed.invocation).rawValue
   } catch {
     Terminal.write(style.failure(error), to: .errors)
-    if argv.contains("--output=json") || zip(argv, argv.dropFirst()).contains(where: { ["--output", "-o"].contains($0) && $1 == "json" }) {
+    if wantsJSON(argv) {
       let line: JSON = ["type": "error", "error": error.json, "exit": .int(Int64(error.exit.rawValue))]
       Terminal.write(line.text() + "\n", to: .output)
     }
     return error.exit.rawValue
   }
+}
+
+/// How errors are to be told, also where the command line itself could not be understood.
+private func wantsJSON(_ argv: [String]) -> Bool {
+  var said = environment("KGUARD_OUTPUT")
+  for (number, word) in argv.enumerated() {
+    switch word {
+    case "--": return said == "json"
+    case "--output", "-o": said = number + 1 < argv.count ? argv[number + 1] : said
+    case _ where word.hasPrefix("--output="): said = String(word.dropFirst(9))
+    case _ where word.hasPrefix("-o") && !word.hasPrefix("--"): said = String(word.dropFirst(2))
+    default: break
+    }
+  }
+  return said == "json"
 }

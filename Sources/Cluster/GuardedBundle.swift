@@ -10,7 +10,8 @@ internal import Playbooks
 struct GuardedBundle {
   let directory: BundleDirectory
 
-  static func require(_ context: StepContext) throws(Failure) -> GuardedBundle {
+  /// `maxAge`: a snapshot that is older does not guard: a rollback would lose all that was written since.
+  static func require(_ context: StepContext, maxAge: Duration) throws(Failure) -> GuardedBundle {
     func refuse(_ why: String) -> Failure {
       Failure(
         .preflightRefused, what: "no upgrade without a bundle that can be trusted", why: why,
@@ -25,6 +26,13 @@ struct GuardedBundle {
     let files = try directory.files()
     guard try BundleManifest(reading: directory).id == record.id, files.contains(BundleDirectory.snapshotName) else {
       throw refuse("bundle \(record.id) is no longer in \(directory.path)")
+    }
+    let age = context.machine.now() - record.created
+    guard age <= maxAge else {
+      throw Failure(
+        .preflightRefused, what: "no upgrade on an old snapshot",
+        why: "bundle \(record.id) is \(age.forPeople) old, the limit is \(maxAge.forPeople): a rollback would lose all that was written since",
+        next: "run `kguard upgrade` again, which takes a new one; `--set max-bundle-age=12h` raises the limit")
     }
     let copies = try context.journal.copies(of: record.id).filter { $0.verified != nil && $0.removed == nil }
     for target in try context.settings.offsite where target.isRequired {

@@ -19,36 +19,58 @@ public struct CommandResult: Sendable {
 }
 
 /// Runs a short command to its end, with its output in memory: at most `limit` bytes of each stream, the rest is read and dropped.
-/// After `timeout` its group gets SIGTERM, two seconds later SIGKILL.
+/// After `timeout`, or where a stop is asked for, its group gets SIGTERM, two seconds later SIGKILL. `input` is what it reads: at most
+/// what a pipe holds, 64 KiB.
 public func runCaptured(
-  _ executable: String, _ command: Command, timeout: Duration = .seconds(60), limit: Int = 16 << 20
+  _ executable: String, _ command: Command, timeout: Duration = .seconds(60), limit: Int = 16 << 20, input: [UInt8]? = nil,
+  stop: StopSignal? = nil
 ) throws(Failure) -> CommandResult {
   var output = try Capture(limit: limit)
   var errors = try Capture(limit: limit)
+  let source: Int32? = if let input { try filledPipe(input) } else { nil }
+  defer { if let source { close(source) } }
   let pid = try Spawn.start(
-    executable, command, output: .descriptor(output.writeEnd), error: .descriptor(errors.writeEnd), leads: .group)
+    executable, command, input: source.map { .descriptor($0) } ?? .null, output: .descriptor(output.writeEnd),
+    error: .descriptor(errors.writeEnd), leads: .group)
   output.closeWriteEnd()
   errors.closeWriteEnd()
 
   let start = monotonicNow()
   var signals = [(after: timeout, number: SIGTERM), (after: timeout + .seconds(2), number: SIGKILL)][...]
   // A grandchild in another group may keep the pipes open; its output is not waited for.
-  let giveUp = timeout + .seconds(4)
+  var giveUp = timeout + .seconds(4)
   while !(output.isDone && errors.isDone) {
     let elapsed = monotonicNow() - start
+    if stop?.isNow == true, signals.count == 2, elapsed < timeout {
+      signals = [(after: elapsed, number: SIGTERM), (after: elapsed + .seconds(2), number: SIGKILL)]
+      giveUp = elapsed + .seconds(4)
+    }
     if let signal = signals.first, elapsed >= signal.after {
       kill(-pid, signal.number)
       signals = signals.dropFirst()
     }
     if elapsed >= giveUp { break }
     var polls = [output.pollEntry, errors.pollEntry]
-    let wait = (signals.first?.after ?? giveUp) - elapsed
+    let wait = min((signals.first?.after ?? giveUp) - elapsed, stop == nil ? .seconds(3600) : .milliseconds(200))
     if poll(&polls, 2, Int32(clamping: max(1, wait.milliseconds))) < 0 && errno != EINTR { break }
     if polls[0].revents != 0 { output.take() }
     if polls[1].revents != 0 { errors.take() }
   }
   let end = Spawn.wait(pid)
   return CommandResult(end: end, output: output.bytes, errors: errors.bytes, timedOut: signals.count < 2)
+}
+
+/// The read end of a pipe that holds these bytes, and nobody writes to.
+private func filledPipe(_ bytes: [UInt8]) throws(Failure) -> Int32 {
+  var ends: [Int32] = [-1, -1]
+  if pipe(&ends) != 0 { throw systemFailure(errno, "cannot make a pipe") }
+  for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+  _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+  let written = write(ends[1], bytes, bytes.count)
+  close(ends[1])
+  if written == bytes.count { return ends[0] }
+  close(ends[0])
+  throw Failure(what: "cannot hand a command its input", why: "\(bytes.count) bytes are more than a pipe holds", next: "give it less")
 }
 
 /// One stream of a child, read into memory up to a limit.

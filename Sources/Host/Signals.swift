@@ -1,23 +1,39 @@
 internal import Glibc
+internal import Synchronization
 
 /// Signals of this process, received by a thread instead of interrupting any.
 public enum Signals {
-  /// From here on these signals interrupt nothing; call it before any thread is started.
+  private static let handler = Mutex<(@Sendable (Int32) -> Void)?>(nil)
+
+  /// From here on these signals interrupt nothing; call it before any thread is started. Until `receive` says what is to be done with
+  /// them, they end the process as they would without kguard.
   public static func block() {
     var set = wanted
     pthread_sigmask(SIG_BLOCK, &set, nil)
     signal(SIGPIPE, SIG_IGN)
-  }
-
-  /// Calls `handle` with the number of each signal, on a thread of its own.
-  public static func receive(_ handle: @escaping @Sendable (Int32) -> Void) {
     startThread("signals") {
       var set = wanted
       while true {
         var number: Int32 = 0
-        if sigwait(&set, &number) == 0 { handle(number) }
+        guard sigwait(&set, &number) == 0 else { continue }
+        if let handle = handler.withLock({ $0 }) { handle(number) } else if number != windowChanged { end(by: number) }
       }
     }
+  }
+
+  /// Calls `handle` with the number of each signal, on a thread of its own.
+  public static func receive(_ handle: @escaping @Sendable (Int32) -> Void) {
+    handler.withLock { $0 = handle }
+  }
+
+  /// So that a shell sees which signal it was.
+  private static func end(by number: Int32) {
+    signal(number, SIG_DFL)
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, number)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    kill(getpid(), number)
   }
 
   private static var wanted: sigset_t {

@@ -34,8 +34,10 @@ final class Connection {
     self.path = path
     sqlite3_extended_result_codes(handle, 1)
     // A second kguard's short transaction is waited for.
-    sqlite3_busy_timeout(handle, 5000)
+    waitAtMost(milliseconds: 5000)
   }
+
+  func waitAtMost(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 
   deinit {
     prepared.removeAll()

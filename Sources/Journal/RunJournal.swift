@@ -48,7 +48,7 @@ public final class RunJournal {
     return journal
   }
 
-  private init(_ path: String, _ access: Connection.Access) throws(Failure) {
+  init(_ path: String, _ access: Connection.Access) throws(Failure) {
     self.path = path
     database = try Connection(path, access)
   }
@@ -85,7 +85,7 @@ public final class RunJournal {
   }
 
   /// The format of the journal; 0 where the file holds nothing yet.
-  private func checkHeader() throws(Failure) -> Int64 {
+  func checkHeader() throws(Failure) -> Int64 {
     let application = try database.row("PRAGMA application_id") { $0.int(0) } ?? 0
     let version = try database.row("PRAGMA user_version") { $0.int(0) } ?? 0
     let tables = try database.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } ?? 0

@@ -106,8 +106,14 @@ public struct Notification: Sendable, Equatable {
   public enum Event: String, Sendable, CaseIterable { case start, success, failure, rollback }
   public enum Channel: Sendable, Equatable {
     case webhook(String)
+    /// A file that holds the URL.
+    case webhookFile(String)
     case command([String])
   }
   public let channel: Channel
   public let events: [Event]
+  /// A file with a bearer token, for a webhook.
+  public var tokenFile: String?
+  /// The authority that signed the webhook's certificate; nil: those that this machine trusts.
+  public var caFile: String?
 }

@@ -153,15 +153,28 @@ private struct ConfigurationReader {
   private mutating func readNotify() -> [Notification] {
     var entries: [Notification] = []
     for node in root["notify"]?.list ?? [] where node.entries != nil {
-      let webhook = node["webhook"], command = node["command"]
-      switch (webhook, command) {
-      case (nil, nil): problems.add(node.position, "the entry tells nobody; it needs `webhook` or `command`")
-      case (_?, let command?): problems.add(command.position, "the entry has `webhook` already; make another entry for `command`")
-      default: break
+      let channels = ["webhook", "webhook-file", "command"].filter { node[$0] != nil }
+      guard let key = channels.first, let value = node[key] else {
+        problems.add(node.position, "the entry tells nobody; it needs `webhook`, `webhook-file` or `command`")
+        continue
       }
-      let channel = webhook?.text.map(Notification.Channel.webhook) ?? .command((command?.list ?? []).compactMap(\.text))
+      if let second = channels.dropFirst().first, let other = node[second] {
+        problems.add(other.position, "the entry has `\(key)` already; make another entry for `\(second)`")
+      }
+      for option in ["token-file", "ca-file"] where key == "command" {
+        if let stray = node[option] { problems.add(stray.position, "`\(option)` has no meaning for a command; it is for webhooks") }
+      }
+      let channel: Notification.Channel =
+        switch key {
+        case "webhook": .webhook(value.text ?? "")
+        case "webhook-file": .webhookFile(value.text ?? "")
+        default: .command((value.list ?? []).compactMap(\.text))
+        }
       let events = node["on"]?.list.map { $0.compactMap { $0.text.flatMap(Notification.Event.init) } }
-      entries.append(Notification(channel: channel, events: events ?? Notification.Event.allCases))
+      entries.append(
+        Notification(
+          channel: channel, events: events ?? Notification.Event.allCases, tokenFile: node["token-file"]?.text,
+          caFile: node["ca-file"]?.text))
     }
     return entries
   }

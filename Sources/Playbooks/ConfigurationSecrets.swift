@@ -32,6 +32,10 @@ extension Configuration {
       }
     }
     if let path = etcd.keyFile { files.append(("key-file", path)) }
+    for entry in notify {
+      if case .webhookFile(let path) = entry.channel { files.append(("webhook-file", path)) }
+      if let path = entry.tokenFile { files.append(("token-file", path)) }
+    }
     return files
   }
 

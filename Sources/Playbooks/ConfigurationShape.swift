@@ -12,7 +12,8 @@ extension Configuration {
     Field("etcd", .object(etcdFields), "Overrides of what kguard reads from etcd's own manifest."),
     Field("health", .object(healthFields), "When the cluster counts as healthy."),
     Field(
-      "notify", .list(of: .object(notifyFields), atLeast: 0), "Who is told about a run; each entry has `webhook` or `command`.",
+      "notify", .list(of: .object(notifyFields), atLeast: 0),
+      "Who is told about a run; each entry has `webhook`, `webhook-file` or `command`.",
       isPrivate: true),
     Field("metrics", .object(metricsFields), "Metrics of runs and bundles."),
     Field("values", .map(keys: .name, of: .anything), "Values of your own, for playbooks: `${config.values.NAME}`."),
@@ -56,6 +57,9 @@ extension Configuration {
 
   static let notifyFields = [
     Field("webhook", .text(.webhook), "A URL that gets a POST of JSON."),
+    Field("webhook-file", .text(.secretPath), "A file that holds the URL, where the configuration is no place for it."),
+    Field("token-file", .text(.secretPath), "A file with a token, which the webhook gets as `Authorization: Bearer`."),
+    Field("ca-file", .text(.path), "The CA that signed the webhook's certificate. Default: those that this machine trusts."),
     Field("command", .list(of: .text(.filled), atLeast: 1), "A program and its arguments; it gets the JSON on standard input."),
     Field("on", .list(of: .choice(Notification.Event.allCases.map(\.rawValue)), atLeast: 1), "Which events. Default: all."),
   ]

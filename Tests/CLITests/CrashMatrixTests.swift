@@ -157,7 +157,7 @@ import Testing
   }
 }
 
-/// `KGUARD_WRITE_DOCS=docs/crash-matrix.md swift test --filter "Crash matrix"` writes what was seen as a table.
+/// `KGUARD_WRITE_DOCS=docs swift test --filter "Crash matrix"` writes what was seen as a table.
 enum MatrixTable {
   static let once = Mutex<[[String]]>([]), twice = Mutex<[[String]]>([])
 
@@ -167,7 +167,7 @@ enum MatrixTable {
 
   static func write() throws {
     let single = once.withLock { $0 }, double = twice.withLock { $0 }
-    guard let path = environment("KGUARD_WRITE_DOCS"), !single.isEmpty, !double.isEmpty else { return }
+    guard let directory = environment("KGUARD_WRITE_DOCS"), !single.isEmpty, !double.isEmpty else { return }
     let text = """
       # Crash matrix
 
@@ -191,7 +191,7 @@ enum MatrixTable {
       \(double.map { "| " + (place($0[0]) + $0[1...]).joined(separator: " | ") + " |" }.joined(separator: "\n"))
 
       """
-    try Files.replace(path, with: Array(text.utf8), mode: 0o644)
+    try Files.replace(directory + "/crash-matrix.md", with: Array(text.utf8), mode: 0o644)
   }
 
   private static func place(_ point: String) -> [String] {

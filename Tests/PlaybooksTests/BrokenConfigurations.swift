@@ -235,7 +235,7 @@ let brokenConfigurations: [Broken] = [
       - on: [start]
 
     """,
-    "c.yaml:2:5: the entry tells nobody; it needs `webhook` or `command`"),
+    "c.yaml:2:5: the entry tells nobody; it needs `webhook`, `webhook-file` or `command`"),
   Broken(
     "a notification twice over",
     """
@@ -245,6 +245,15 @@ let brokenConfigurations: [Broken] = [
 
     """,
     "c.yaml:3:14: the entry has `webhook` already; make another entry for `command`"),
+  Broken(
+    "a token for a command",
+    """
+    notify:
+      - command: [mail]
+        token-file: /etc/kguard/token
+
+    """,
+    "c.yaml:3:17: `token-file` has no meaning for a command; it is for webhooks"),
   Broken(
     "a wrong notification",
     """

@@ -46,6 +46,7 @@ let wholeConfiguration = """
     - webhook: https://hooks.example/T0/B0
       on: [failure, rollback]
     - command: [mail, -s, kguard, ops@example.org]
+    - {webhook-file: /etc/kguard/hook, token-file: /etc/kguard/token, ca-file: /etc/kguard/hook-ca.pem, on: [failure]}
   metrics: {textfile: /var/lib/node_exporter}
   values: {velero: true, namespaces: [a, b]}
   """
@@ -75,6 +76,8 @@ let wholeConfiguration = """
       configuration.notify == [
         Notification(channel: .webhook("https://hooks.example/T0/B0"), events: [.failure, .rollback]),
         Notification(channel: .command(["mail", "-s", "kguard", "ops@example.org"]), events: Notification.Event.allCases),
+        Notification(
+          channel: .webhookFile("/etc/kguard/hook"), events: [.failure], tokenFile: "/etc/kguard/token", caFile: "/etc/kguard/hook-ca.pem"),
       ])
     #expect(configuration.values == ["velero": true, "namespaces": ["a", "b"]])
     #expect(try Configuration.load(text: "encryption: none\n", file: "c.yaml").encryption == .none)
@@ -117,7 +120,7 @@ let wholeConfiguration = """
   @Test func `secrets that others can read are refused`() throws {
     let directory = try TemporaryDirectory()
     let machine = try LocalMachine(root: directory.path)
-    for path in ["/etc/kguard/s3", "/etc/kguard/id", "/root/key.txt", "/pki/client.key"] {
+    for path in ["/etc/kguard/s3", "/etc/kguard/id", "/root/key.txt", "/pki/client.key", "/etc/kguard/hook", "/etc/kguard/token"] {
       try Files.makeDirectory(machine.locate(Files.directory(of: path)))
       try Files.replace(machine.locate(path), with: [], mode: 0o600)
     }
@@ -128,7 +131,7 @@ let wholeConfiguration = """
     try configuration.checkSecrets(machine)
     for (path, key) in [
       ("/etc/kguard/s3", "credentials-file"), ("/etc/kguard/id", "key-file"), ("/root/key.txt", "identity"),
-      ("/pki/client.key", "key-file"),
+      ("/pki/client.key", "key-file"), ("/etc/kguard/hook", "webhook-file"), ("/etc/kguard/token", "token-file"),
     ] {
       chmod(machine.locate(path), 0o644)
       let failure = #expect(throws: Failure.self) { try configuration.checkSecrets(machine) }

@@ -10,10 +10,15 @@ enum BackupCommands {
   static let noOffsite = OptionSpec("--no-offsite", "go on without a copy off-site, where no target is configured")
   static let noDrill = OptionSpec("--no-drill", "do not prove that the bundle restores")
 
+  static let resume = OptionSpec("--resume", "finish first what an earlier, interrupted backup or drill left, as a timer should")
+
   static let backup = CommandSpec(
     name: "backup", summary: "take a bundle of this node's etcd, verify it, prove that it restores, copy it off-site",
-    options: [noOffsite, noDrill, .dryRun],
-    details: "Runs the playbook `backup`; a second one at the same time says so and exits 6. Made for a timer.",
+    options: [noOffsite, noDrill, resume, .dryRun],
+    details: """
+      Runs the playbook `backup`; a second one at the same time says so and exits 6. Made for a timer: `kguard schedule` writes one. \
+      With --resume a backup or drill that was interrupted is finished first; an unfinished upgrade is left to a person (exit 6).
+      """,
     examples: [
       .init("kguard backup", "a bundle, off-site"), .init("kguard backup --no-offsite", "a bundle on this node only"),
     ],
@@ -22,12 +27,13 @@ enum BackupCommands {
       let inputs = [
         "drill": invocation.has(noDrill) ? "false" : "true", "no-offsite": invocation.has(noOffsite) ? "true" : "false",
       ]
-      return try session.start(try session.playbook("backup"), inputs: inputs)
+      return try session.start(try session.playbook("backup"), inputs: inputs, resumes: invocation.has(resume))
     })
 
   static let drill = CommandSpec(
     name: "drill", summary: "prove that a bundle restores, without touching the cluster",
-    arguments: [ArgumentSpec("BUNDLE", "the bundle, or the end of its id (default: the newest)", isOptional: true)], options: [.dryRun],
+    arguments: [ArgumentSpec("BUNDLE", "the bundle, or the end of its id (default: the newest)", isOptional: true)],
+    options: [resume, .dryRun],
     details: """
       Restores the bundle's snapshot with etcd's own tool into a new directory, boots a scratch etcd from a copy of it on this machine, \
       compares every key and value, and removes both. Works on any machine that has the bundle and etcd's programs.
@@ -36,7 +42,7 @@ enum BackupCommands {
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       let bundle = try session.findBundle(invocation.arguments["BUNDLE"])
-      return try session.start(try session.playbook("drill"), inputs: ["bundle": bundle.id])
+      return try session.start(try session.playbook("drill"), inputs: ["bundle": bundle.id], resumes: invocation.has(resume))
     })
 
   static let key = CommandSpec(

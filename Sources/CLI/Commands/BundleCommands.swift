@@ -8,10 +8,12 @@ internal import Playbooks
 
 /// `kguard bundle …`: find, check and move bundles. Looking into them is in `BundleContentCommands`.
 enum BundleCommands {
-  static let from = OptionSpec("--from", value: "URL", "an off-site store (default: the first of the configuration)")
+  static let from = OptionSpec("--from", value: "URL", "an off-site store (default: the first of the configuration)", completes: .target)
   static let identity = OptionSpec("--identity", value: "FILE", "the file with the secret key")
   static let to = OptionSpec("--to", value: "DIR", "where to put it")
-  static let which = ArgumentSpec("BUNDLE", "a bundle, or the end of its id (default: the newest), or a path", isOptional: true)
+  static let which = ArgumentSpec(
+    "BUNDLE", "a bundle, or the end of its id (default: the newest), or a path", isOptional: true,
+    completes: .bundle(.here, orPath: true))
 
   static let spec = CommandSpec(
     name: "bundle", summary: "find, check, copy, restore and look into bundles",
@@ -44,7 +46,9 @@ enum BundleCommands {
         run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
       CommandSpec(
         name: "pull", summary: "bring a bundle back from off-site; needs only the URL and the key",
-        arguments: [ArgumentSpec("BUNDLE", "the bundle's id (default: the newest of the store)", isOptional: true)],
+        arguments: [
+          ArgumentSpec("BUNDLE", "the bundle's id (default: the newest of the store)", isOptional: true, completes: .bundle(.anywhere))
+        ],
         options: [from, identity, to],
         examples: [
           .init("kguard bundle pull --from s3://bucket/p --identity key.txt", "the newest one, on a new machine")
@@ -73,7 +77,7 @@ enum BundleCommands {
       rows.append([
         bundle.id, localTime(bundle.created, "%Y-%m-%d %H:%M:%S %Z"), sizeForPeople(manifest.at("snapshot", "fileSize")?.int ?? 0),
         String(manifest.at("snapshot", "revision")?.int ?? 0), String(manifest.at("snapshot", "liveKeys")?.int ?? 0),
-        bundle.drilled.map { localTime($0, "%Y-%m-%d") } ?? "no", bundle.removed == nil ? "yes" : "no", String(targets.count),
+        bundle.drilled.map { localTime($0, "%Y-%m-%d %Z") } ?? "no", bundle.removed == nil ? "yes" : "no", String(targets.count),
       ])
     }
     if session.isJSON { return .done }
@@ -305,6 +309,7 @@ extension Session {
       if number == Signals.interrupt || number == Signals.terminate { stop.ask(.now, reason: "Ctrl-C") }
     }
     let status = try body(journal, stop)
+    refreshMetrics()
     _ = consume claim
     return status
   }

@@ -6,19 +6,20 @@ internal import Model
 
 /// Looking into bundles: `objects`, `cat`, `diff`; and restoring one by hand.
 enum BundleContentCommands {
-  private static let resource = OptionSpec("--resource", short: "-r", value: "NAME", "only this resource, for example configmaps")
+  private static let resource = OptionSpec(
+    "--resource", short: "-r", value: "NAME", "only this resource, for example configmaps", completes: .resource)
   private static let namespace = OptionSpec("--namespace", short: "-n", value: "NAME", "only this namespace")
   private static let raw = OptionSpec("--raw", "print the bytes as they are stored")
 
   static let objects = CommandSpec(
     name: "objects", summary: "list the objects in a bundle or snapshot", arguments: [BundleCommands.which],
-    options: [resource, namespace],
+    options: [resource, namespace, .noPager],
     examples: [.init("kguard bundle objects -r secrets -n default", "the secrets of one namespace, in the newest bundle")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       let reader = try SnapshotReader(try session.source(invocation.arguments[BundleCommands.which.name]).snapshot)
       let (onlyResource, onlyNamespace) = (invocation.value(resource), invocation.value(namespace))
-      var output = OutputLines()
+      var output = OutputLines(pages: Pages(session))
       try reader.objects { (object, digest) throws(Failure) in
         if let onlyResource, object.resource != onlyResource { return }
         if let onlyNamespace, object.namespace != onlyNamespace { return }
@@ -34,14 +35,14 @@ enum BundleContentCommands {
           output.add("\(padded(object.resource, 24)) \(padded(name, 48)) \(sizeForPeople(Int64(object.size)))")
         }
       }
-      output.flush()
+      output.end()
       return .done
     })
 
   static let cat = CommandSpec(
     name: "cat", summary: "print one object out of a bundle or snapshot",
     arguments: [
-      ArgumentSpec("BUNDLE", "a bundle, the end of its id, `last`, or a path"),
+      ArgumentSpec("BUNDLE", "a bundle, the end of its id, `last`, or a path", completes: .bundle(.here, orPath: true)),
       ArgumentSpec("KEY", "its key, for example /registry/pods/default/web"),
     ], options: [raw],
     details: "JSON is printed as it is stored. Of what Kubernetes stores as protobuf it prints what can be read without its schema.",
@@ -81,9 +82,9 @@ enum BundleContentCommands {
   static let diff = CommandSpec(
     name: "diff", summary: "say which objects differ between two bundles, snapshots or stopped members",
     arguments: [
-      ArgumentSpec("EARLIER", "a bundle or a path"),
-      ArgumentSpec("LATER", "a bundle or a path (default: the newest bundle)", isOptional: true),
-    ],
+      ArgumentSpec("EARLIER", "a bundle or a path", completes: .bundle(.here, orPath: true)),
+      ArgumentSpec("LATER", "a bundle or a path (default: the newest bundle)", isOptional: true, completes: .bundle(.here, orPath: true)),
+    ], options: [.noPager],
     examples: [
       .init("kguard bundle diff k7", "what has changed since the bundle whose id ends in k7"),
       .init("kguard bundle diff last /var/lib/etcd.aside", "a bundle and a stopped member's data"),
@@ -93,7 +94,7 @@ enum BundleContentCommands {
       let earlier = try SnapshotReader(try session.source(invocation.arguments["EARLIER"]).snapshot)
       let later = try SnapshotReader(try session.source(invocation.arguments["LATER"]).snapshot)
       let style = session.outputStyle
-      var output = OutputLines()
+      var output = OutputLines(pages: Pages(session))
       let summary = try Bundles.diff(earlier, later) { (change) throws(Failure) in
         let object = change.object
         if session.isJSON {
@@ -112,7 +113,7 @@ enum BundleContentCommands {
           }
         output.add("\(sign) \(padded(change.kind, 24)) \((object.namespace.map { $0 + "/" } ?? "") + printable(object.name))")
       }
-      output.flush()
+      output.end()
       if !session.isJSON {
         session.say("\(summary.added) added, \(summary.changed) changed, \(summary.gone) gone, \(summary.same) the same.\n")
       }
@@ -162,7 +163,10 @@ enum BundleContentCommands {
 
 /// Lines for standard output, written in large pieces.
 private struct OutputLines {
+  let pages: Pages
   private var buffer = ""
+
+  init(pages: Pages) { self.pages = pages }
 
   mutating func add(_ line: String) {
     buffer += line + "\n"
@@ -170,7 +174,12 @@ private struct OutputLines {
   }
 
   mutating func flush() {
-    Terminal.write(buffer, to: .output)
+    pages.write(buffer)
     buffer = ""
+  }
+
+  mutating func end() {
+    flush()
+    pages.finish()
   }
 }

@@ -5,7 +5,7 @@ internal import Model
 
 /// `kguard check [VERSION]`: the preflight without a run.
 enum CheckCommand {
-  static let ignore = OptionSpec("--ignore-check", value: "NAME", "only warn where this check fails", isRepeated: true)
+  static let ignore = OptionSpec("--ignore-check", value: "NAME", "only warn where this check fails", isRepeated: true, completes: .check)
 
   static let spec = CommandSpec(
     name: "check", summary: "look whether this node could be upgraded, and change nothing",

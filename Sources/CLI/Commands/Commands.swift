@@ -16,8 +16,9 @@ enum Commands {
     subcommands: [
       CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
       ShowCommand.spec, LogsCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec, BackupCommands.key,
+      MetricsCommand.spec, ScheduleCommand.spec,
       PlaybookCommands.spec, ConfigCommands.spec,
-      VersionCommand.spec,
+      CompletionCommand.spec, VersionCommand.spec, DocsCommand.spec,
     ],
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })
 }

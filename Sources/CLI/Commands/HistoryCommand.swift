@@ -7,7 +7,7 @@ enum HistoryCommand {
   static let limit = OptionSpec("--limit", short: "-n", value: "N", "how many runs (default 20)")
 
   static let spec = CommandSpec(
-    name: "history", summary: "list the runs, newest first", options: [limit],
+    name: "history", summary: "list the runs, newest first", options: [limit, .noPager],
     examples: [.init("kguard history -n 5", "the last five")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
@@ -21,7 +21,7 @@ enum HistoryCommand {
       } else if runs.isEmpty {
         session.say("No run yet.\n")
       } else {
-        session.print(table([["RUN", "BEGUN", "TOOK", "STATE", "WHAT"]] + runs.map(row)))
+        session.page(table([["RUN", "BEGUN", "TOOK", "STATE", "WHAT"]] + runs.map(row)))
       }
       return .done
     })

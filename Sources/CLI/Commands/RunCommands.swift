@@ -1,3 +1,4 @@
+internal import Bundles
 internal import Cluster
 internal import Engine
 internal import Host
@@ -7,10 +8,12 @@ internal import Playbooks
 
 /// The commands that execute runs.
 enum RunCommands {
-  static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one")
+  static let playbookOption = OptionSpec("--playbook", value: "FILE", "use this playbook instead of the built-in one", completes: .playbook)
   static let set = OptionSpec("--set", value: "NAME=VALUE", "set an input of the playbook", isRepeated: true)
   static let undo = OptionSpec("--undo", "take the rollback of RUN back: what it moved aside is put in place again")
-  static let etcd = OptionSpec("--etcd", value: "MODE", "auto (only where something changed), always or never restore etcd")
+  static let etcd = OptionSpec(
+    "--etcd", value: "MODE", "whether etcd is restored: auto (only where something changed), always or never",
+    completes: .words(["auto", "always", "never"]))
   static let takeOver = OptionSpec("--take-over", "end a kguard that hangs, and go on in its place")
 
   static let upgrade = CommandSpec(
@@ -38,7 +41,9 @@ enum RunCommands {
 
   static let resume = CommandSpec(
     name: "resume", summary: "go on with a run that was interrupted",
-    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the unfinished one)", isOptional: true)],
+    arguments: [
+      ArgumentSpec("RUN", "the run, or the end of its id (default: the unfinished one)", isOptional: true, completes: .run(.unfinished))
+    ],
     options: [takeOver],
     details: """
       Looks at the world before it does anything: what an earlier kguard left running is waited for, what has happened already \
@@ -51,6 +56,7 @@ enum RunCommands {
       let named = try invocation.arguments["RUN"].map { (text) throws(Failure) in try session.findRun(text, in: journal) }
       let unfinished = try journal.unfinishedRun()
       guard let run = named ?? unfinished else { throw nothingToResume(session) }
+      try session.requireSameRoot(run)
       guard !run.state.isFinal else {
         throw Failure(
           .usage, what: "cannot resume run \(run.id)", why: "it has ended: \(run.state.rawValue)",
@@ -64,7 +70,7 @@ enum RunCommands {
 
   static let rollback = CommandSpec(
     name: "rollback", summary: "put the cluster back to where it was before a run",
-    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
+    arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true, completes: .run(.parents))],
     options: [undo, etcd, takeOver, .dryRun],
     details: "Runs the playbook that the run's own playbook names under `rollback:`. It is recorded and resumed like any other run.",
     examples: [
@@ -76,7 +82,9 @@ enum RunCommands {
       guard let journal = try session.existingJournal() else {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
-      let run = try session.findRun(invocation.arguments["RUN"], in: journal)
+      let text = invocation.arguments["RUN"]
+      let run = try text == nil ? session.newestToRollBack(journal) : session.findRun(text, in: journal)
+      try session.requireSameRoot(run)
       if let mode = invocation.value(etcd), Configuration.EtcdRestore(rawValue: mode) == nil {
         throw Failure(.usage, what: "cannot understand `--etcd \(mode)`", why: "there is no such mode", next: "say auto, always or never")
       }
@@ -86,6 +94,7 @@ enum RunCommands {
           .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
       }
       if invocation.has(.dryRun) { return try session.showRollback(run) }
+      if !invocation.has(.yes), !session.isJSON { session.sayWhatIsLost(run, journal, etcd: invocation.value(etcd)) }
       guard try session.confirm("Roll back run \(run.id) (\(run.playbook)), begun \(localTime(run.created))?") else {
         throw Failure(what: "nothing was rolled back", why: "the answer was no", next: "run `kguard rollback` again when you are sure")
       }
@@ -120,18 +129,15 @@ extension Session {
 
   func playbook(_ nameOrFile: String) throws(Failure) -> Playbook { try library().load(nameOrFile, catalogue: actions.catalogue) }
 
-  /// Begins a run and carries it out.
-  func start(_ playbook: Playbook, inputs: [String: String]) throws(Failure) -> ExitStatus {
+  /// Begins a run and carries it out. `resumes`: for a timer, see `startUnattended`.
+  func start(_ playbook: Playbook, inputs: [String: String], resumes: Bool = false) throws(Failure) -> ExitStatus {
     let inputs = try playbook.resolveInputs(inputs)
     let configuration = try configuration()
     if invocation.has(.dryRun) { return showSteps(playbook, inputs) }
+    if resumes { return try startUnattended(playbook, inputs: inputs) }
     let journal = try writeJournal()
     return try carryOut(journal, takeOver: false) { (runner) throws(Failure) in
-      if let unfinished = try journal.unfinishedRun() {
-        throw Failure(
-          .held, what: "cannot start a new run", why: "run \(unfinished.id) (\(unfinished.playbook)) is \(unfinished.state.rawValue)",
-          next: "finish it first: `kguard resume` goes on with it, `kguard rollback` puts things back")
-      }
+      if let unfinished = try journal.unfinishedRun() { throw Self.unfinished(unfinished) }
       return try runner.execute(try runner.create(playbook, inputs: inputs, config: configuration.json))
     }
   }
@@ -142,20 +148,59 @@ extension Session {
     let stop = StopSignal()
     let view = makeView(stop)
     receiveSignals(stop, view)
+    let watch = RunWatch(view, self)
     let runner = Runner(
-      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: view, stop: stop,
+      journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state), observer: watch, stop: stop,
       version: kguardVersion, findPlaybook: { (name) throws(Failure) in try playbook(name) })
     let result: RunResult
     do throws(Failure) {
       result = try body(runner)
     } catch {
+      watch.finish(journal, stop: stop, at: machine.now())
       (view as? LiveView)?.clear()
       throw error
     }
+    watch.finish(journal, stop: stop, at: machine.now())
     (view as? LiveView)?.clear()
     _ = consume claim
     if isJSON { print(JSONView.result(result)) } else { say(Words.ending(result, style)) }
     return result.exit
+  }
+
+  /// What a run did below one root can't be gone on with below another.
+  func requireSameRoot(_ run: RunRecord) throws(Failure) {
+    guard run.root != machine.root else { return }
+    throw Failure(
+      .usage, what: "cannot go on with run \(run.id) here", why: "it was begun with the root \(run.root), and this is \(machine.root)",
+      next: run.root == "/" ? "leave out --root (and unset KGUARD_ROOT)" : "say --root \(run.root)")
+  }
+
+  /// The newest run whose playbook can be rolled back: last night's backup is none.
+  func newestToRollBack(_ journal: RunJournal) throws(Failure) -> RunRecord {
+    let newest = try findRun(nil, in: journal)
+    for id in try journal.history(limit: 200).map(\.id) {
+      if let run = try journal.run(id), run.parent == nil, rollbackPlaybook(of: run) != nil { return run }
+    }
+    return newest
+  }
+
+  func rollbackPlaybook(of run: RunRecord) -> String? {
+    (try? Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue))?.rollback
+  }
+
+  /// Before a person is asked: what a restore of etcd would lose, as far as the living etcd tells.
+  func sayWhatIsLost(_ run: RunRecord, _ journal: RunJournal, etcd: String?) {
+    let directory = BundleDirectory(state.bundle(run.id.text))
+    guard etcd != "never", let manifest = try? BundleManifest(reading: directory) else { return }
+    guard let taken = try? journal.bundles().first(where: { $0.id == run.id.text })?.created else { return }
+    let age = "\(localTime(taken)), \((machine.now() - taken).forPeople) ago"
+    do throws(Failure) {
+      say(
+        "The snapshot of this run is of \(age). If etcd is restored: "
+          + (try LostPreview(since: manifest, machine, try configuration()).words) + ".\n")
+    } catch {
+      say("What was written since the snapshot (\(age)) cannot be told now: \(error.why). It is listed before etcd's data is exchanged.\n")
+    }
   }
 
   private func makeView(_ stop: StopSignal) -> any Observer {

@@ -1,7 +1,9 @@
+internal import Cluster
 internal import Engine
 internal import Host
 internal import Journal
 internal import Model
+internal import Playbooks
 
 /// What the journal says about one run, in words and as JSON.
 struct RunFacts {
@@ -44,12 +46,18 @@ struct RunFacts {
   var next: String {
     switch run.state {
     case _ where isWorkedOn: return "kguard status -w    to watch it"
-    case .pending, .running, .interrupted: return "kguard resume       to go on\nkguard rollback     to put things back"
+    case .pending, .running, .interrupted: return "kguard resume       to go on" + back
     case .rollingBack: return "kguard resume       to go on with the rollback"
     case .needsOperator:
-      return "kguard show         to see what happened\nkguard resume       to try on\nkguard rollback     to put things back"
+      return "kguard show         to see what happened\nkguard resume       to try on" + back
     case .succeeded, .failed, .rolledBack: return "kguard show         to see what it did\nkguard history      for earlier runs"
     }
+  }
+
+  /// Offered only where the run's playbook knows how.
+  private var back: String {
+    let playbook = try? Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: Actions(BuiltIn.actions).catalogue)
+    return playbook?.rollback == nil ? "" : "\nkguard rollback     to put things back"
   }
 
   var json: JSON {

@@ -8,12 +8,13 @@ enum ShowCommand {
   static let spec = CommandSpec(
     name: "show", summary: "tell the story of a run: steps, attempts, evidence, and where everything lies",
     arguments: [ArgumentSpec("RUN", "the run, or the end of its id (default: the newest)", isOptional: true)],
+    options: [.noPager],
     examples: [.init("kguard show", "the newest run"), .init("kguard show k7 -o json", "everything about the run whose id ends in k7")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let journal = try session.readJournal() else { throw StatusCommand.noRuns(session) }
       let run = try session.findRun(invocation.arguments["RUN"], in: journal)
-      if session.isJSON { session.printJSON(try json(run, journal)) } else { session.print(try text(run, journal, session)) }
+      if session.isJSON { session.printJSON(try json(run, journal)) } else { session.page(try text(run, journal, session)) }
       return .done
     })
 

@@ -12,6 +12,8 @@ struct CommandSpec: Sendable {
   var subcommands: [CommandSpec] = []
   var run: (@Sendable (Invocation) throws(Failure) -> ExitStatus)?
   var isHidden = false
+  /// The subcommands that help, manual and completion tell of.
+  var visible: [CommandSpec] { subcommands.filter { !$0.isHidden } }
 
   struct Example: Sendable {
     let line: String
@@ -27,11 +29,13 @@ struct ArgumentSpec: Sendable {
   let name: String
   let summary: String
   var isOptional = false
+  let completes: Completes
 
-  init(_ name: String, _ summary: String, isOptional: Bool = false) {
+  init(_ name: String, _ summary: String, isOptional: Bool = false, completes: Completes? = nil) {
     self.name = name
     self.summary = summary
     self.isOptional = isOptional
+    self.completes = completes ?? Completes(placeholder: name)
   }
 }
 
@@ -44,23 +48,28 @@ struct OptionSpec: Sendable {
   var isRepeated = false
   /// The environment variable that stands in for it.
   var variable: String?
+  let completes: Completes
 
-  init(_ name: String, short: String? = nil, value: String? = nil, _ summary: String, isRepeated: Bool = false, variable: String? = nil) {
+  init(
+    _ name: String, short: String? = nil, value: String? = nil, _ summary: String, isRepeated: Bool = false, variable: String? = nil,
+    completes: Completes? = nil
+  ) {
     self.name = name
     self.short = short
     self.value = value
     self.summary = summary
     self.isRepeated = isRepeated
     self.variable = variable
+    self.completes = completes ?? Completes(placeholder: value ?? "")
   }
 
   static let root = OptionSpec("--root", value: "DIR", "use DIR as the root of the host", variable: "KGUARD_ROOT")
   static let state = OptionSpec("--state", value: "DIR", "keep journal and logs in DIR (default /var/lib/kguard)", variable: "KGUARD_STATE")
   static let config = OptionSpec("--config", value: "FILE", "read FILE instead of /etc/kguard/config.yaml", variable: "KGUARD_CONFIG")
   static let output = OptionSpec("--output", short: "-o", value: "text|json", "how to print (default text)", variable: "KGUARD_OUTPUT")
-  static let yes = OptionSpec("--yes", short: "-y", "do not ask")
+  static let yes = OptionSpec("--yes", short: "-y", "do not ask", variable: "KGUARD_YES")
   static let noColor = OptionSpec("--no-color", "no colours (also: NO_COLOR)")
-  static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes")
+  static let verbose = OptionSpec("--verbose", short: "-v", "show the output of commands as it comes", variable: "KGUARD_VERBOSE")
   static let help = OptionSpec("--help", short: "-h", "show this help")
 
   /// Everywhere.

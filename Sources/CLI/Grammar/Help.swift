@@ -8,8 +8,7 @@ struct Help {
   var text: String {
     var out = "\(spec.summary.prefix(1).uppercased())\(spec.summary.dropFirst()).\n\nUsage: \(usage)\n"
     if !spec.details.isEmpty { out += "\n" + Self.wrap(spec.details, width: 78) + "\n" }
-    let visible = spec.subcommands.filter { !$0.isHidden }
-    if !visible.isEmpty { out += "\nCommands:\n" + Self.columns(visible.map { (name(of: $0), $0.summary) }) }
+    if !spec.visible.isEmpty { out += "\nCommands:\n" + Self.columns(spec.visible.map { (name(of: $0), $0.summary) }) }
     if !spec.arguments.isEmpty { out += "\nArguments:\n" + Self.columns(spec.arguments.map { ($0.name, $0.summary) }) }
     if !spec.options.isEmpty { out += "\nOptions:\n" + Self.columns(spec.options.map(Self.entry)) }
     out += "\nEverywhere:\n" + Self.columns(OptionSpec.common.map(Self.entry))
@@ -27,7 +26,7 @@ struct Help {
 
   private func name(of command: CommandSpec) -> String {
     let arguments = command.arguments.map { $0.isOptional ? "[\($0.name)]" : $0.name }
-    let more = command.subcommands.isEmpty ? [] : [command.subcommands.map(\.name).joined(separator: "|")]
+    let more = command.subcommands.isEmpty ? [] : [command.visible.map(\.name).joined(separator: "|")]
     return ([command.name] + arguments + more).joined(separator: " ")
   }
 

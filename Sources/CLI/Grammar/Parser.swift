@@ -31,7 +31,7 @@ struct Parser {
         }
       } else if words.isEmpty, !spec.subcommands.isEmpty {
         guard let next = spec.subcommands.first(where: { $0.name == word }) else {
-          throw usage("there is no command `\(word)`" + didYouMean(word, among: spec.subcommands.map(\.name)), path)
+          throw usage("there is no command `\(word)`" + didYouMean(word, among: spec.visible.map(\.name)), path)
         }
         spec = next
         path.append(word)
@@ -44,7 +44,14 @@ struct Parser {
     let known = Set((OptionSpec.common + spec.options).map(\.name))
     if let stray = options.keys.filter({ !known.contains($0) }).min() { throw unknown(stray, spec, path) }
     for option in OptionSpec.common + spec.options where options[option.name] == nil {
-      if let variable = option.variable, let value = environment(variable), !value.isEmpty { options[option.name] = [value] }
+      guard let variable = option.variable, let value = environment(variable), !value.isEmpty else { continue }
+      if option.value != nil {
+        options[option.name] = [value]
+      } else if ["1", "true", "yes", "on"].contains(value.lowercased()) {
+        options[option.name] = [""]
+      } else if !["0", "false", "no", "off"].contains(value.lowercased()) {
+        throw usage("the variable \(variable) is `\(value)`: it is 1 or 0", path)
+      }
     }
     let wantsHelp = options[OptionSpec.help.name] != nil
     let arguments = wantsHelp ? [:] : try assign(words, spec, path)
@@ -98,7 +105,7 @@ struct Parser {
 
   private func assign(_ words: [String], _ spec: CommandSpec, _ path: [String]) throws(Failure) -> [String: String] {
     guard spec.run != nil else {
-      throw usage("`\(path.joined(separator: " "))` needs a command: \(spec.subcommands.map(\.name).joined(separator: ", "))", path)
+      throw usage("`\(path.joined(separator: " "))` needs a command: \(spec.visible.map(\.name).joined(separator: ", "))", path)
     }
     guard words.count <= spec.arguments.count else {
       let extra = words[spec.arguments.count]

@@ -26,7 +26,8 @@ final class PlainView: Observer {
   func notice(_ notice: Notice) {
     switch notice {
     case .runStarted(let run, let playbook, let inputs, let parent, let isResume):
-      say("run \(run): " + Words.heading(playbook, inputs, parent: parent, isResume: isResume))
+      let heading = Words.heading(playbook, inputs, parent: parent, isResume: isResume)
+      say("run \(run): \(heading), on \(localTime(wallClock(), "%Y-%m-%d, times are %Z"))")
     case .stepStarted(_, let step, let action, let attempt, _):
       state.withLock {
         $0.step = step

@@ -7,7 +7,11 @@ internal import Playbooks
 /// say what is true.
 struct KubeadmApply: Action {
   static let signature = ActionSignature(
-    "kubeadm/apply", summary: "upgrade the control plane of this node", inputs: [.version("the version to upgrade to")],
+    "kubeadm/apply", summary: "upgrade the control plane of this node",
+    inputs: [
+      .version("the version to upgrade to"),
+      ActionInput("max-bundle-age", .duration, description: "how old the bundle may be when kubeadm is started (default: 4h)"),
+    ],
     requiresBefore: ["bundle/verify", "etcd/drill", "bundle/copy"])
   static let changesCluster = true
   static let stopping = Stopping.waits
@@ -16,8 +20,12 @@ struct KubeadmApply: Action {
   static let settlingTime = Duration.seconds(120)
 
   let version: KubernetesVersion
+  private let maxAge: Duration
 
-  init(_ inputs: ActionInputs) throws(Failure) { version = try inputs.requireVersion("version") }
+  init(_ inputs: ActionInputs) throws(Failure) {
+    version = try inputs.requireVersion("version")
+    maxAge = inputs["max-bundle-age"].flatMap { Duration(text: $0) } ?? .seconds(4 * 3600)
+  }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
     if context.isResume { try AvailabilitySampler.start(context) }
@@ -28,7 +36,8 @@ struct KubeadmApply: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
-    _ = try GuardedBundle.require(context)
+    // Where kubeadm was at work already, going on is better than going back, whatever the bundle's age.
+    _ = try GuardedBundle.require(context, maxAge: context.isResume ? .seconds(Int64.max / 2) : maxAge)
     try AvailabilitySampler.start(context)
     try refuseAnother(context)
     try waitForServer(context)

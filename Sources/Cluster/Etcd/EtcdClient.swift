@@ -49,9 +49,10 @@ public final class EtcdClient {
     }
   }
 
-  /// What a range holds; values are never asked for. An empty `end` means the one key. Linearizable unless `serializable`.
+  /// What a range holds; values are never asked for. `modifiedSince`: only what was written at that revision or later. An empty `end` means the one key. Linearizable unless `serializable`.
   public func range(
-    _ key: [UInt8], end: [UInt8] = [], limit: Int64 = 0, revision: Int64 = 0, countOnly: Bool = false, serializable: Bool = false
+    _ key: [UInt8], end: [UInt8] = [], limit: Int64 = 0, revision: Int64 = 0, countOnly: Bool = false, serializable: Bool = false,
+    modifiedSince: Int64 = 0
   ) throws(Failure) -> EtcdRange {
     var request = ProtobufWriter()
     request.bytes(1, key)
@@ -61,6 +62,7 @@ public final class EtcdClient {
     request.bool(7, serializable)
     request.bool(8, true)
     request.bool(9, countOnly)
+    request.signed(10, modifiedSince)
     return try call("KV/Range", request, timeout: .seconds(60), needsLeader: !serializable) { (bytes) throws(Failure) in
       try EtcdRange(bytes)
     }
