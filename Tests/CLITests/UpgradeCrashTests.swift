@@ -42,7 +42,7 @@ import Testing
   }
 
   static func end(_ node: SandboxNode) throws -> End {
-    let status = try #require(status(node))
+    let status = try #require(Self.status(node))
     var steps: [String: String] = [:]
     for step in status["steps"]?.array ?? [] { steps[step["id"]?.string ?? ""] = step["state"]?.string }
     var manifests: [String: Digest] = [:]
