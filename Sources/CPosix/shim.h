@@ -18,6 +18,7 @@
 extern int memfd_create(const char *, unsigned);
 extern int pidfd_open(int pid, unsigned flags);
 extern int renameat2(int, const char *, int, const char *, unsigned);
+extern int sync_file_range(int, off_t, off_t, unsigned);
 extern int posix_spawn_file_actions_addchdir_np(void *actions, const char *path);
 
 static inline int kg_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
@@ -31,6 +32,7 @@ static inline int kg_window(int fd, int *columns, int *rows) {
 static inline int kg_rename_noreplace(const char *from, const char *to) {
   return renameat2(AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
 }
+static inline int kg_begin_writeback(int fd, off_t from, off_t count) { return sync_file_range(fd, from, count, 2 /* SYNC_FILE_RANGE_WRITE */); }
 static inline int kg_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 static inline int kg_not_dumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 static inline int kg_exited(int status) { return WIFEXITED(status); }

@@ -46,6 +46,12 @@ public struct Offsite {
 
   public var isEncrypted: Bool { !recipients.isEmpty }
 
+  /// Seals a snapshot while it comes in; nil where it goes nowhere, or where the disk has no room to spare for it.
+  func sealAhead(_ bundle: BundleDirectory, size: Int64) throws(Failure) -> SealingAhead? {
+    guard !targets.isEmpty, try SealingAhead.hasRoom(size, beside: bundle.snapshot) else { return nil }
+    return try SealingAhead(bundle, recipients: recipients)
+  }
+
   public func open(_ target: OffsiteTarget) throws(Failure) -> any Store {
     var options: [String: String] = [:]
     for (option, value) in target.options { options[option.rawValue] = value }

@@ -1,4 +1,5 @@
 internal import CPosix
+internal import CPosix
 internal import Glibc
 public import Model
 
@@ -8,6 +9,9 @@ public struct DurableFile: ~Copyable {
   private let part: String
   private let file: OpenFile
   public private(set) var size: Int64 = 0
+  private var writtenBack: Int64 = 0
+  /// So much is given to the disk at once while more is still being written, so that the wait at the end is short.
+  private static let writeBack: Int64 = 8 << 20
 
   public init(_ path: String, mode: UInt32 = 0o600) throws(Failure) {
     let part = path + ".part"
@@ -22,6 +26,11 @@ public struct DurableFile: ~Copyable {
   public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     try file.write(bytes)
     size += Int64(bytes.count)
+    if size - writtenBack >= Self.writeBack {
+      // Only begins it; what goes wrong is said by `fsync`.
+      _ = kg_begin_writeback(file.descriptor, Int(writtenBack), Int(size - writtenBack))
+      writtenBack = size
+    }
   }
 
   /// After this the file is on disk under its name; where it throws before that, no `.part` is left.

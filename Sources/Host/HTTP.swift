@@ -155,6 +155,7 @@ public final class HTTPClient {
 
   private func announce(size: Int64?) {
     handle.set(CURLOPT_UPLOAD, 1)
+    if size ?? .max > 1 << 20 { handle.set(CURLOPT_UPLOAD_BUFFERSIZE, 512 << 10) }
     handle.set(offset: CURLOPT_INFILESIZE_LARGE, size ?? -1)
   }
 

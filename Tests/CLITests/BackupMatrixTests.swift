@@ -16,7 +16,10 @@ import Testing
     try expectWhole(node, state: node.bench.path + "/state-0", key: key)
     let points = try `Crash matrix`.points(log)
     #expect(points.count > 45, "\(points)")
-    for kind in ["etcd-snapshot.commit", "bundle/manifest.before", "etcd-drill.restore", "bundle/copy-bundle.json.recorded"] {
+    for kind in [
+      "etcd-snapshot.commit", "bundle/sealed-ahead.before", "bundle/sealed-discard.before", "bundle/manifest.before", "etcd-drill.restore",
+      "bundle/copy-bundle.json.recorded",
+    ] {
       #expect(points.contains(kind), "\(points)")
     }
 
@@ -31,6 +34,61 @@ import Testing
       #expect(try hasSucceeded(node, state), "killed at \(point): \(resumed.errors)")
       try expectWhole(node, state: state, key: key, "killed at \(point)")
     }
+  }
+
+  @Test(arguments: ["flipped", "cut", "gone"])
+  func `what was sealed on the way and is not right any more is sealed again`(fate: String) throws {
+    let node = try SandboxNode("--seed-objects", "40")
+    defer { node.down() }
+    let key = try node.configureOffsite()
+    let state = node.bench.path + "/state"
+    let crash = ["KGUARD_FAILPOINT": "bundle/copy-snapshot.db.before=crash"]
+    #expect(try node.kguard(["backup"], state: state, environment: crash).wasKilled)
+    let sealed = try #require(try sealedAhead(state).first)
+    switch fate {
+    case "flipped": try flip(sealed)
+    case "cut": try Files.replace(sealed, with: Array(try Files.read(sealed).dropLast(10)))
+    default: try Files.removeOwn(sealed)
+    }
+    let resumed = try node.kguard(["resume"], state: state)
+    #expect(resumed.exit == 0, "\(resumed.errors)")
+    try expectWhole(node, state: state, key: key)
+  }
+
+  @Test func `what cannot be sealed on the way is sealed by the copy`() throws {
+    let node = try SandboxNode("--seed-objects", "40")
+    defer { node.down() }
+    let key = try node.configureOffsite()
+    let state = node.bench.path + "/state"
+    let done = try node.kguard(["backup"], state: state, environment: ["KGUARD_FAILPOINT": "bundle/sealed-ahead.write=fail"])
+    #expect(done.exit == 0 && done.errors.contains("could not be sealed on the way"), "\(done.errors)")
+    try expectWhole(node, state: state, key: key)
+  }
+
+  @Test func `of a snapshot that is not sound nothing sealed stays, and nothing is sent`() throws {
+    let node = try SandboxNode("--seed-objects", "40")
+    defer { node.down() }
+    _ = try node.configureOffsite()
+    let state = node.bench.path + "/state"
+    #expect(try node.kguard(["backup"], state: state, environment: ["KGUARD_FAILPOINT": "verify/start.before=crash"]).wasKilled)
+    let sealed = try #require(try sealedAhead(state).first)
+    try flip(Files.directory(of: sealed) + "/snapshot.db")
+    let resumed = try node.kguard(["resume"], state: state)
+    #expect(resumed.exit == 8, "\(resumed.errors)")
+    #expect(try sealedAhead(state) == [])
+    #expect(try Files.list(node.root + "/srv/offsite") == [])
+  }
+
+  /// A byte in its middle.
+  private func flip(_ path: String) throws {
+    var bytes = try Files.read(path)
+    bytes[bytes.count / 2] ^= 1
+    try Files.replace(path, with: bytes)
+  }
+
+  private func sealedAhead(_ state: String) throws -> [String] {
+    let found = try runCaptured("/bin/sh", Command(["sh", "-c", "find \"$0\" -name 'snapshot.db.zst*'", state]))
+    return found.text.split(separator: "\n").map(String.init)
   }
 
   private func hasSucceeded(_ node: SandboxNode, _ state: String) throws -> Bool {
@@ -57,5 +115,6 @@ import Testing
     let left = try runCaptured(
       "/bin/sh", Command(["sh", "-c", "find \"$0\" \"$1/var/lib\" \"$1/srv\" -name '*.part' -o -name '*kguard-staged*'", state, node.root]))
     #expect(left.text == "", "\(note)")
+    #expect(try sealedAhead(state) == [], "\(note)")
   }
 }

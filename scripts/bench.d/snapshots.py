@@ -94,7 +94,8 @@ def end():
 
 
 class Contest:
-    """Runs its contestants in turn, one warm-up and then as many rounds as wanted. The first is kguard."""
+    """Runs its contestants in turn, one warm-up and then as many rounds as wanted. The first is kguard; each that is not is compared with
+    the kguard above it."""
 
     def __init__(self, title, *contestants, goals):
         self.contestants, self.goals = contestants, goals
@@ -111,16 +112,19 @@ class Contest:
             rounds.append(measured)
             loads.append(os.getloadavg()[0])
         own = max(measured[0].anonymous for measured in rounds)
+        of = 0
         for n, (name, _) in enumerate(self.contestants):
+            if name.startswith("kguard"):
+                of = n
             seconds = [measured[n].seconds for measured in rounds[1:]]
-            ratio = statistics.median(measured[0].seconds / measured[n].seconds for measured in rounds[1:])
+            ratio = statistics.median(measured[of].seconds / measured[n].seconds for measured in rounds[1:])
             memory = max(measured[n].anonymous for measured in rounds)
             processors = statistics.median(measured[n].processors for measured in rounds[1:])
             goal = self.goals.get(name)
             verdict, met = (f"kguard <= {goal} of it", ratio <= goal) if goal else (None, True)
             if n == 0:
                 verdict, met = f"anonymous < {MEMORY} MiB", own < MEMORY
-            self.table.row(name, f"{statistics.median(seconds):.2f} s", f"{min(seconds):.2f} s", f"{ratio:.2f}" if n else "",
+            self.table.row(name, f"{statistics.median(seconds):.2f} s", f"{min(seconds):.2f} s", f"{ratio:.2f}" if n != of else "",
                            f"{processors:.2f} s", f"{memory:.0f} MiB", f"{statistics.median(loads):.1f}", goal=verdict, met=met)
         return self.table
 

@@ -70,8 +70,21 @@ public struct BundleCopy {
     }
   }
 
-  /// Seals on this thread while the store sends.
+  /// Sends what was sealed ahead, or seals on this thread while the store sends.
   private func send(_ file: String, as name: String, _ transfer: Transfer) throws(Failure) -> Receipt {
+    if let verified = manifest.file(file), let ahead = try SealedAhead.find(bundle, verified, recipients: recipients) {
+      do throws(Failure) {
+        return try store.put(name, ahead, transfer)
+      } catch {
+        // What a power cut or a bad disk left of it is not what was sealed: it is sealed again from the verified file.
+        guard error.exit == .verification else { throw error }
+        try SealedAhead.discard(bundle)
+      }
+    }
+    return try seal(file, as: name, transfer)
+  }
+
+  private func seal(_ file: String, as name: String, _ transfer: Transfer) throws(Failure) -> Receipt {
     let path = bundle.path + "/" + file
     guard let size = try Files.info(path)?.size else {
       throw Failure(.verification, what: "cannot send \(path)", why: "it is gone", next: "take a new bundle with `kguard backup`")
@@ -79,15 +92,10 @@ public struct BundleCopy {
     let expected = manifest.file(file)?.sha256
     let recipients = self.recipients
     let source = UploadSource.made(atMost: Self.sealedBound(size)) { (sink) throws(Failure) in
-      let sealed = try SealedReader(file: path, recipients: recipients, workers: 2, stop: transfer.stop)
-      var buffer = [UInt8](repeating: 0, count: 1 << 18)
-      while true {
-        let count = try buffer.withMutableBytes { (raw) throws(Failure) in try sealed.read(into: raw) }
-        if count == 0 { break }
-        transfer.progress(sealed.progress)
-        try buffer.withBytes { (raw) throws(Failure) in try sink(UnsafeRawBufferPointer(rebasing: raw[..<count])) }
-      }
-      guard expected == nil || expected == sealed.result?.plainSHA256 else {
+      // The store takes the digest of what it sends.
+      let sealed = try Sealer.seal(
+        file: path, recipients: recipients, workers: 2, hashing: .plain, stop: transfer.stop, progress: transfer.progress, into: sink)
+      guard expected == nil || expected == sealed.plainSHA256 else {
         throw Failure(
           .verification, what: "cannot send \(path)", why: "it has changed since it was verified",
           next: "look at dmesg for disk errors; take a new bundle with `kguard backup`")
@@ -131,13 +139,14 @@ private final class OpeningTap {
   init(_ identities: [AgeIdentity]) { self.identities = identities }
 
   func start() throws(Failure) -> ByteSink {
-    let opener = try Opener(identities: identities) { (_) throws(Failure) in }
+    // The read-back has the digest of what comes.
+    let opener = try Opener(identities: identities, hashing: .plain) { (_) throws(Failure) in }
     self.opener = opener
     return { (bytes) throws(Failure) in try opener.write(bytes) }
   }
 
   func finish() throws(Failure) -> Digest {
     guard let opener else { return .zero }
-    return try opener.finish().plainSHA256
+    return try opener.finish().plainSHA256 ?? .zero
   }
 }

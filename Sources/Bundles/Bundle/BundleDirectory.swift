@@ -37,6 +37,7 @@ public struct BundleDirectory: Sendable, Equatable {
       try failpoint("bundle/remove-\(name).before")
       try Files.removeOwn(path + "/" + name)
     }
+    try SealedAhead.discard(self)
     try Files.removeOwnEmptyDirectory(path)
   }
 }

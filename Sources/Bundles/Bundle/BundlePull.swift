@@ -93,7 +93,7 @@ public struct BundlePull {
       guard sealed.plainSize == file.size, sealed.plainSHA256 == file.sha256 else {
         throw Failure(
           .verification, what: "\(file.name) of the bundle \(id) is damaged off-site",
-          why: "sha256 is \(sealed.plainSHA256), expected \(file.sha256)", next: "try another target, or another bundle")
+          why: "sha256 is \(sealed.plainSHA256 ?? .zero), expected \(file.sha256)", next: "try another target, or another bundle")
       }
       try failpoint("bundle/pull-\(file.name).commit")
       try target.commit()
@@ -107,7 +107,7 @@ public struct BundlePull {
   private func open(
     _ name: String, _ isEncrypted: Bool, limit: Int64, _ transfer: Transfer, _ sink: @escaping ByteSink
   ) throws(Failure) -> Sealed {
-    let opener = try Opener(identities: isEncrypted ? identities : [], limit: limit, sink: sink)
+    let opener = try Opener(identities: isEncrypted ? identities : [], limit: limit, hashing: .plain, sink: sink)
     try store.get(name, from: 0, transfer) { (bytes) throws(Failure) in try opener.write(bytes) }
     return try opener.finish()
   }

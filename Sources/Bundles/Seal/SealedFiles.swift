@@ -15,6 +15,17 @@ extension Sealer {
       return try sealer.finish()
     }
   }
+
+  /// Seals a whole file into a sink, as the body of an upload is made.
+  public static func seal(
+    file: String, recipients: [AgeRecipient], level: Int = 3, workers: Int = 1, hashing: HashedSides = .both, stop: StopSignal? = nil,
+    progress: (Progress) -> Void = { _ in }, into sink: @escaping Sink
+  ) throws(Failure) -> Sealed {
+    let source = try Source(file, what: "cannot seal \(file)", stop: stop)
+    let sealer = try Sealer(recipients: recipients, level: level, workers: workers, hashing: hashing, sink: sink)
+    try source.pour(into: sealer.write, progress: progress)
+    return try sealer.finish()
+  }
 }
 
 extension Opener {
@@ -34,62 +45,6 @@ extension Opener {
         if named.what == AgeHeader.what { named.what = "cannot open \(file)" }
         throw named
       }
-    }
-  }
-}
-
-/// A file sealed while somebody reads it, as the body of an upload is read.
-public final class SealedReader {
-  private let source: Source
-  private let sealer: Sealer
-  private let pending: Pending
-  private var buffer = [UInt8](repeating: 0, count: Source.blockSize)
-  private var sealed: Sealed?
-
-  public init(file: String, recipients: [AgeRecipient], level: Int = 3, workers: Int = 1, stop: StopSignal? = nil) throws(Failure) {
-    source = try Source(file, what: "cannot seal \(file)", stop: stop)
-    let pending = Pending()
-    self.pending = pending
-    sealer = try Sealer(recipients: recipients, level: level, workers: workers) { (bytes) throws(Failure) in pending.append(bytes) }
-  }
-
-  /// Bytes of the plain file read so far, and its size.
-  public var progress: Progress { Progress(done: sealer.plainSize, total: source.size) }
-
-  /// What was sealed; nil until `read` has given 0.
-  public var result: Sealed? { pending.isEmpty ? sealed : nil }
-
-  /// The next bytes of the sealed file; 0 at its end.
-  public func read(into out: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
-    while pending.isEmpty && sealed == nil {
-      let count = try buffer.withMutableBytes { (raw) throws(Failure) in
-        let count = try source.read(into: raw)
-        if count > 0 { try sealer.write(UnsafeRawBufferPointer(rebasing: raw[..<count])) }
-        return count
-      }
-      if count == 0 { sealed = try sealer.finish() }
-    }
-    return pending.take(into: out)
-  }
-
-  private final class Pending {
-    private var bytes: [UInt8] = []
-    private var start = 0
-    var isEmpty: Bool { start == bytes.count }
-
-    func append(_ more: UnsafeRawBufferPointer) {
-      if isEmpty {
-        bytes.removeAll(keepingCapacity: true)
-        start = 0
-      }
-      bytes.append(contentsOf: more)
-    }
-
-    func take(into out: UnsafeMutableRawBufferPointer) -> Int {
-      let count = min(out.count, bytes.count - start)
-      bytes.withUnsafeBytes { out.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count])) }
-      start += count
-      return count
     }
   }
 }

@@ -4,9 +4,20 @@ public import Model
 /// What sealing, or opening, saw go by on both sides.
 public struct Sealed: Sendable, Hashable {
   public let plainSize: Int64
-  public let plainSHA256: Digest
+  /// Nil where the stream was told not to hash that side.
+  public let plainSHA256: Digest?
   public let sealedSize: Int64
-  public let sealedSHA256: Digest
+  public let sealedSHA256: Digest?
+}
+
+/// Of which sides a stream takes the digest. Whoever feeds it, or takes what it gives, may have that side's digest already.
+public struct HashedSides: OptionSet, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  public static let plain = HashedSides(rawValue: 1)
+  public static let sealed = HashedSides(rawValue: 2)
+  public static let both: HashedSides = [.plain, .sealed]
 }
 
 /// The name that a file bears off-site.
@@ -20,16 +31,18 @@ public final class Sealer {
   private let compressor: ZstdCompressor
   private let encryptor: AgeEncryptor?
   private let outlet: Meter
-  private let inlet = Meter()
+  private let inlet: Meter
   private var end: End = .open
 
   /// Without recipients it only compresses (`encryption: none`). `workers` are threads of zstd beside the caller's: 0 does all in
   /// the caller's, 1 hashes and encrypts while the next part is compressed. `sink` gets the header before this returns.
   public init(
-    recipients: [AgeRecipient], level: Int = 3, workers: Int = 1, random: (Int) -> [UInt8] = randomBytes, sink: @escaping Sink
+    recipients: [AgeRecipient], level: Int = 3, workers: Int = 1, hashing: HashedSides = .both,
+    random: (Int) -> [UInt8] = randomBytes, sink: @escaping Sink
   ) throws(Failure) {
-    let outlet = Meter(sink)
+    let outlet = Meter(hashes: hashing.contains(.sealed), sink)
     self.outlet = outlet
+    inlet = Meter(hashes: hashing.contains(.plain))
     if recipients.isEmpty {
       encryptor = nil
       compressor = try ZstdCompressor(level: level, workers: workers, sink: outlet.write)
@@ -67,14 +80,17 @@ public final class Opener {
   private let decryptor: AgeDecryptor?
   private let decompressor: ZstdDecompressor
   private let outlet: Meter
-  private let inlet = Meter()
+  private let inlet: Meter
   private var end: End = .open
 
   /// Without identities the file must be compressed and not encrypted; with some it must be encrypted. More than `limit` bytes of
   /// plain file are refused.
-  public init(identities: [AgeIdentity], limit: Int64 = .max, sink: @escaping Sealer.Sink) throws(Failure) {
-    let outlet = Meter(limit: limit, sink)
+  public init(
+    identities: [AgeIdentity], limit: Int64 = .max, hashing: HashedSides = .both, sink: @escaping Sealer.Sink
+  ) throws(Failure) {
+    let outlet = Meter(hashes: hashing.contains(.plain), limit: limit, sink)
     self.outlet = outlet
+    inlet = Meter(hashes: hashing.contains(.sealed))
     let decompressor = try ZstdDecompressor(sink: outlet.write)
     self.decompressor = decompressor
     decryptor = identities.isEmpty ? nil : AgeDecryptor(identities: identities, sink: decompressor.write)
@@ -113,14 +129,15 @@ public final class Opener {
   }
 }
 
-/// Counts and hashes what goes through to a sink.
+/// Counts what goes through to a sink, and hashes it where that is wanted.
 private final class Meter {
   private(set) var size: Int64 = 0
-  private var hasher: SHA256Hasher? = SHA256Hasher()
+  private var hasher: SHA256Hasher?
   private let limit: Int64
   private let sink: Sealer.Sink?
 
-  init(limit: Int64 = .max, _ sink: Sealer.Sink? = nil) {
+  init(hashes: Bool, limit: Int64 = .max, _ sink: Sealer.Sink? = nil) {
+    hasher = hashes ? SHA256Hasher() : nil
     self.limit = limit
     self.sink = sink
   }
@@ -158,9 +175,9 @@ private enum End {
   }
 
   mutating func close(inlet: Meter, outlet: Meter) throws(Failure) -> Sealed {
-    guard let plain = inlet.finish(), let sealed = outlet.finish() else { throw Self.misuse }
+    guard case .open = self else { throw Self.misuse }
     self = .closed
-    return Sealed(plainSize: inlet.size, plainSHA256: plain, sealedSize: outlet.size, sealedSHA256: sealed)
+    return Sealed(plainSize: inlet.size, plainSHA256: inlet.finish(), sealedSize: outlet.size, sealedSHA256: outlet.finish())
   }
 
   private static let misuse = Failure(

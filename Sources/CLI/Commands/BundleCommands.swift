@@ -198,6 +198,7 @@ enum BundleCommands {
         line.clear()
         if session.isJSON { session.print(proof.text() + "\n") } else { session.print("\(bundle.id) is at \(target.url), read back\n") }
       }
+      try SealedAhead.discard(BundleDirectory(bundle.directory))
       return .done
     }
   }

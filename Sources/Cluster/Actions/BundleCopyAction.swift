@@ -41,6 +41,7 @@ public struct BundleCopyAction: Action {
         context.message("warning: the copy to \(target.url) failed, and is not required: \(error)")
       }
     }
+    try SealedAhead.discard(bundle)
   }
 
   public func verify(_ context: StepContext) throws(Failure) -> JSON {

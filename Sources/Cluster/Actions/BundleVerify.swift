@@ -16,10 +16,19 @@ public struct BundleVerify: Action {
 
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(nil)
-    guard var taken = try EtcdSnapshot.taken(bundle) else {
+    guard let taken = try EtcdSnapshot.taken(bundle) else {
       throw Failure(
         .verification, what: "cannot verify the bundle \(bundle.id)", why: "its snapshot is not there", next: "run `kguard resume`")
     }
+    do throws(Failure) { try prove(bundle, taken, context) } catch {
+      // What was sealed of it goes nowhere.
+      if error.exit != .interrupted { try? SealedAhead.discard(bundle) }
+      throw error
+    }
+  }
+
+  private func prove(_ bundle: BundleDirectory, _ taken: JSON, _ context: StepContext) throws(Failure) {
+    var taken = taken
     let snapshot = try verifySnapshot(
       bundle.snapshot, expecting: Self.expectations(taken), withLiveDigest: true, stop: context.stop
     ) { done, total in context.progress(Progress(done: done, total: total)) }

@@ -30,6 +30,14 @@ public struct EtcdDrill: Action {
 
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
+    do throws(Failure) { try drill(bundle, context) } catch {
+      // A bundle that does not restore goes nowhere.
+      if error.exit != .interrupted { try? SealedAhead.discard(bundle) }
+      throw error
+    }
+  }
+
+  private func drill(_ bundle: BundleDirectory, _ context: StepContext) throws(Failure) {
     // A whole database each, on etcd's own filesystem: those of earlier runs go first.
     try EndedStages(context.journal, running: context.run).discard(context.journal, at: context.machine.now()) { context.message($0) }
     let order = try DrillOrder(context.machine, try context.settings, context.state, bundle, stop: context.stop)

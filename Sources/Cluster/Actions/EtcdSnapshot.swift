@@ -24,13 +24,12 @@ public struct EtcdSnapshot: Action {
     // A snapshot without its note was cut off between the two: it is ours, and taken again.
     try Files.removeOwn(bundle.taken)
     try Files.removeOwn(bundle.snapshot)
+    try SealedAhead.discard(bundle)
     let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
     let cluster = EtcdCluster(location.endpoints, stop: context.stop)
-    let (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine) { done, total in
-      context.progress(Progress(done: done, total: total))
-    }
+    let (snapshot, survey, sealed) = try take(bundle, from: cluster, context)
     try failpoint("etcd-snapshot.note.before")
-    let taken: JSON = [
+    var taken: JSON = [
       "snapshot": snapshot.json,
       "etcd": [
         "version": .string(snapshot.etcdVersion), "cluster": .string(String(snapshot.cluster, radix: 16)),
@@ -40,9 +39,39 @@ public struct EtcdSnapshot: Action {
       ],
       "warnings": JSON(survey.warnings.map(\.description)),
     ]
+    taken["sealed"] = sealed?.json
     try Files.replace(bundle.taken, with: Array((taken.text(pretty: true) + "\n").utf8))
     try failpoint("etcd-snapshot.noted")
     for warning in survey.warnings { context.message("warning: \(warning)") }
+  }
+
+  /// Streams the snapshot, and seals it on the way where it will go off-site.
+  private func take(
+    _ bundle: BundleDirectory, from cluster: EtcdCluster, _ context: StepContext
+  ) throws(Failure) -> (SnapshotTaken, EtcdSurvey, SealedAhead?) {
+    // A configuration that is wrong about off-site is refused by the copy, which needs it.
+    let offsite = try? Offsite(context.settings, context.machine, context.state)
+    var sealing: SealingAhead?
+    var unsealed: Failure?
+    let tap = { (size: Int64) -> SnapshotTap? in
+      do throws(Failure) { sealing = try offsite?.sealAhead(bundle, size: size) } catch { unsealed = error }
+      guard let sealing else { return nil }
+      return { sealing.write($0) }
+    }
+    let progress = { (done: Int64, total: Int64) in context.progress(Progress(done: done, total: total)) }
+    let snapshot: SnapshotTaken
+    let survey: EtcdSurvey
+    do throws(Failure) {
+      (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine, progress: progress, tap: tap)
+    } catch {
+      sealing?.abandon()
+      throw error
+    }
+    let sealed = try sealing?.finish(size: snapshot.size, sha256: snapshot.sha256)
+    if let failure = unsealed ?? sealing?.failure {
+      context.message("the snapshot could not be sealed on the way, the copy will do it: \(failure)")
+    }
+    return (snapshot, survey, sealed)
   }
 
   public func verify(_ context: StepContext) throws(Failure) -> JSON {

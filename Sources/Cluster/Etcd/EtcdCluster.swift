@@ -45,11 +45,12 @@ public struct EtcdCluster: Sendable {
 
   /// Takes a snapshot from the member that is best for it.
   public func snapshot(
-    to path: String, machine: any Machine, progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
+    to path: String, machine: any Machine, progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in },
+    tap: (_ size: Int64) throws(Failure) -> SnapshotTap? = { _ in nil }
   ) throws(Failure) -> (SnapshotTaken, EtcdSurvey) {
     let survey = try survey()
     let source = try client(survey.source())
-    return (try source.snapshot(to: path, machine: machine, progress: progress), survey)
+    return (try source.snapshot(to: path, machine: machine, progress: progress, tap: tap), survey)
   }
 
   /// A client of the member that a snapshot would come from.

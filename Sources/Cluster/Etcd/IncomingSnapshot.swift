@@ -15,8 +15,9 @@ final class IncomingSnapshot {
   private static let capacity = 1 << 20
   private static let trailer = 32
 
-  init(_ path: String) throws(Failure) {
-    let file = try HashedFile(path)
+  /// `tap` gets every byte that goes into the file, in the same order, on the thread that writes it.
+  init(_ path: String, tap: SnapshotTap? = nil) throws(Failure) {
+    let file = try HashedFile(path, tap)
     self.file = file
     do throws(Failure) {
       writer = try BackgroundConsumer(depth: 4) { (bytes) throws(Failure) in try file.write(bytes) }
@@ -85,6 +86,9 @@ final class IncomingSnapshot {
   }
 }
 
+/// Gets the bytes of a snapshot while they are written, hashed by the same hand; it has no say in whether the snapshot succeeds.
+public typealias SnapshotTap = @Sendable ([UInt8]) -> Void
+
 /// A durable file and the sha256 of what is in it; used up by `commit` or `abandon`.
 private final class HashedFile: Sendable {
   private struct Open: ~Copyable {
@@ -93,8 +97,12 @@ private final class HashedFile: Sendable {
   }
 
   private let open: Mutex<Open?>
+  private let tap: SnapshotTap?
 
-  init(_ path: String) throws(Failure) { open = Mutex(Open(file: try DurableFile(path))) }
+  init(_ path: String, _ tap: SnapshotTap?) throws(Failure) {
+    open = Mutex(Open(file: try DurableFile(path)))
+    self.tap = tap
+  }
 
   func write(_ bytes: [UInt8]) throws(Failure) {
     try open.withLock { (open) throws(Failure) in
@@ -103,6 +111,7 @@ private final class HashedFile: Sendable {
         try open?.file.write(raw)
       }
     }
+    tap?(bytes)
   }
 
   func digest() -> Digest? { open.withLock { $0?.hasher.fork().finish() } }

@@ -83,6 +83,7 @@ final class S3Store: Store {
     request.tls = settings.tls
     request.version = .http1
     request.stall = call.stall
+    if sink != nil { request.receiveBuffer = 512 << 10 }
 
     var body: [UInt8] = []
     let head = try client.send(request) { (bytes) throws(Failure) in
