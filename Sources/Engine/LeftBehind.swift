@@ -44,8 +44,8 @@ extension Runner {
     return open
   }
 
-  /// Nobody goes on with these steps: the rollback takes over.
-  func close(_ open: [OpenStep], of run: RunRecord) throws(Failure) {
+  /// Nobody goes on with these steps: the rollback takes over, or a person wants no more of the run.
+  func close(_ open: [OpenStep], of run: RunRecord, cutShortBy cause: String = "the rollback") throws(Failure) {
     for step in open {
       let record = step.record
       let now = machine.now()
@@ -61,7 +61,7 @@ extension Runner {
         continue
       }
       let failure = Failure(
-        what: "the step \(record.id) was cut short by the rollback", why: step.previous.words,
+        what: "the step \(record.id) was cut short by \(cause)", why: step.previous.words,
         next: "read its output with `kguard logs \(run.id) \(record.id)`")
       try write { () throws(Failure) in
         try journal.attemptEnded(

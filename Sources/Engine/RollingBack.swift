@@ -12,7 +12,9 @@ extension Runner {
     if let other = try journal.unfinishedRun(), other.id != id, other.parent != id {
       throw Failure(
         .held, what: "cannot roll run \(id) back", why: "run \(other.id) (\(other.playbook)) is \(other.state.rawValue)",
-        next: "finish it first: `kguard resume` goes on with it, `kguard rollback \(other.parent ?? other.id)` puts things back")
+        next:
+          "finish it first: `kguard resume` goes on with it, `kguard rollback \(other.parent ?? other.id)` puts things back, `kguard abandon` gives it up"
+      )
     }
     let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try playbook(of: run)))
     _ = try playbook.resolveInputs(merged(inputs, run, playbook))

@@ -19,7 +19,7 @@ public enum RunState: String, Sendable, CaseIterable {
 }
 
 public enum RunEvent: Sendable, CaseIterable {
-  case start, succeed, fail, interrupt, resume, retry, rollBack, finishRollback, nothingChanged, giveUp
+  case start, succeed, fail, interrupt, resume, retry, rollBack, finishRollback, nothingChanged, giveUp, abandon
 }
 
 public enum StepState: String, Sendable, CaseIterable {
@@ -56,6 +56,8 @@ public func transition(_ state: RunState, _ event: RunEvent) -> RunState? {
   // The rollback compared, and found the cluster untouched.
   case (.rollingBack, .nothingChanged): .failed
   case (.rollingBack, .giveUp), (.running, .giveUp): .needsOperator
+  // A person wants no more of it. It can still be rolled back.
+  case (.pending, .abandon), (.running, .abandon), (.interrupted, .abandon), (.rollingBack, .abandon), (.needsOperator, .abandon): .failed
   default: nil
   }
 }

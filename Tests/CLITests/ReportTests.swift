@@ -62,7 +62,7 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
 
   @Test func `of a run that failed shows every attempt, what it printed, and what never began`() throws {
     let steps =
-      "  - {id: a, run: [\"sh\", \"-c\", \"echo broken; exit 4\"], retries: {max: 2, backoff: 10ms}}\n  - {id: b, run: [\"true\"]}\n"
+      "  - {id: a, run: [\"sh\", \"-c\", \"echo broken; exit 4\"], retries: {max: 2, backoff: 10ms}, changes: false}\n  - {id: b, run: [\"true\"]}\n"
     #expect(try run(steps).exit == 1)
     let page = try page()
     #expect(page.contains("<b>✗ failed, nothing changed</b>"))
@@ -112,7 +112,7 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
       echo 'https://joe:geheim@example.org/x'
       exit 4
       """)
-    #expect(try run("  - {id: \"a\", run: [\"sh\", \"\(script)\"]}\n").exit == 1)
+    #expect(try run("  - {id: \"a\", run: [\"sh\", \"\(script)\"], changes: false}\n").exit == 1)
     let page = try page()
     #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quoted&quot; &lt;/pre&gt;&lt;/details&gt;"))
     #expect(page.contains("\nred reversed\n"))

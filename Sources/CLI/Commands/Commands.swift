@@ -14,7 +14,8 @@ enum Commands {
       .init("kguard resume", "go on after a crash or Ctrl-C"),
     ],
     subcommands: [
-      CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, StatusCommand.spec, HistoryCommand.spec,
+      CheckCommand.spec, RunCommands.upgrade, RunCommands.resume, RunCommands.rollback, AbandonCommand.spec, StatusCommand.spec,
+      HistoryCommand.spec,
       ShowCommand.spec, LogsCommand.spec, ReportCommand.spec, BackupCommands.backup, BackupCommands.drill, BundleCommands.spec,
       BackupCommands.key, MetricsCommand.spec, ScheduleCommand.spec,
       PlaybookCommands.spec, ConfigCommands.spec,

@@ -7,6 +7,8 @@ enum Surroundings {
       ("NO_COLOR", "Set to anything: no colours."),
       ("TERM", "`dumb`: plain lines instead of a screen that is drawn again."),
       ("LC_ALL, LC_CTYPE, LANG", "Whether the terminal takes UTF-8; else ASCII is printed."),
+      ("KGUARD_PAGER, PAGER", "What shows long output on a terminal; empty or `cat`: nothing does. Default: `less`."),
+      ("LESS, LV", "Passed to the pager; where they are not set, `FRX` and `-c`."),
       ("TZ", "The time zone of times for people. JSON is in UTC."),
       ("PATH", "Where kubeadm, kubectl and etcd's tools are looked for, before the usual directories."),
       ("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN", "Credentials of `s3://` targets."),

@@ -32,6 +32,8 @@ enum Words {
     case .succeeded: return style.paint("done:", .green) + " \(run) succeeded\n"
     case .rolledBack where result.failure == nil:
       return style.paint("done:", .green) + " \(run) is rolled back, and the cluster is as it was before it\n"
+    case .failed where result.exit == .done && result.failure != nil:
+      return style.paint("done:", .green) + " \(run) is given up\n\(style.paint("hint:", .bold)) \(result.failure?.next ?? "")\n"
     case .failed where result.failure == nil:
       return style.paint("done:", .green) + " \(run) had changed nothing of the cluster\n"
     case .rolledBack:

@@ -1,0 +1,30 @@
+import Glibc
+import Host
+import Model
+import Testing
+
+@Suite struct `A run that is given up` {
+  @Test func `makes room for the next one, and what it left behind is waited for`() throws {
+    let bench = Bench()
+    let playbook = try bench.write(
+      "p.yaml", "name: p\nsteps:\n  - id: long\n    run: [\"sh\", \"-c\", \"until test -e go; do sleep 0.05; done; touch done\"]\n")
+    let pid = try bench.start("playbook", "run", playbook)
+    try bench.wait("the command") { (try? bench.status()["steps"]?.array?.first?["state"]?.string) == "started" }
+    kill(pid, SIGKILL)
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+    let refused = try bench.kguard("playbook", "run", playbook)
+    #expect(refused.exit == 6)
+    #expect(refused.errors.contains("`kguard abandon` gives it up"), "\(refused.errors)")
+    // Nobody can be asked here.
+    #expect(try bench.kguard("abandon").exit == 2)
+    _ = try bench.write("go", "")
+    let given = try bench.kguard("abandon", "--yes")
+    #expect(given.exit == 0, "\(given.errors)")
+    #expect(given.errors.contains("is given up"))
+    #expect(try Files.exists(bench.path + "/done"), "the command was not waited for")
+    #expect(try bench.status()["state"] == "failed")
+    #expect(try bench.kguard("abandon", "--yes").exit == 2)
+    #expect(try bench.kguard("playbook", "run", playbook).exit == 0)
+  }
+}
