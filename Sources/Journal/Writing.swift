@@ -46,7 +46,7 @@ extension RunJournal {
       case .rollBack: try beginRollback(run, error)
       case .finishRollback, .nothingChanged: try database.run("UPDATE runs SET error = cause WHERE id = ?", .text(run.text))
       case .resume where next == .rollingBack: try database.run("UPDATE runs SET error = cause WHERE id = ?", .text(run.text))
-      case .start, .resume, .retry, .succeed, .fail, .interrupt, .giveUp:
+      case .start, .resume, .retry, .succeed, .fail, .interrupt, .giveUp, .abandon:
         // What stopped the run earlier is over as soon as it goes on; the events keep it.
         try database.run("UPDATE runs SET error = ? WHERE id = ?", SQLValue(error?.json), .text(run.text))
       }

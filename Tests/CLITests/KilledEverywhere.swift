@@ -58,7 +58,7 @@ struct KilledEverywhere {
       let parts = point.split(separator: "/", maxSplits: 1).map(String.init)
       let place = "| \(parts[0]) | \(parts.count > 1 ? parts[1] : "") |"
       // The supervisor has failpoints too: there kguard lives on.
-      guard let row = found[point] else { return "\(place) the supervisor alone, or not passed again | |" }
+      guard let row = found[point] else { return "\(place) not passed again | |" }
       return "\(place) \(row[1]) | \(ends[Int(row[2]) ?? 0]) |"
     }
     return """
