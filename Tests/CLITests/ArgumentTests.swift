@@ -196,7 +196,7 @@ extension Substring {
 
   func playbook() throws -> String { try bench.write("p.yaml", "name: p\nsteps:\n  - {id: a, run: [\"true\"]}\n") }
 
-  @Test(arguments: ["journal/migrate.before", "journal/migrate.after"], 1...2)
+  @Test(arguments: ["journal/migrate.before", "journal/migrate.after"], 1...3)
   func `killed while it is made, the journal is none or whole, and the next command makes it`(point: String, passing: Int) throws {
     let file = try playbook()
     #expect(try bench.kguard("playbook", "run", file, environment: ["KGUARD_FAILPOINT": "\(point)=crash@\(passing)"]).wasKilled)
@@ -205,7 +205,7 @@ extension Substring {
     let formats = point.hasSuffix("after") ? passing : passing - 1
     #expect(version == "\(formats)\n")
     let standing = try bench.kguard("status")
-    #expect(standing.exit == (formats == 1 ? 1 : 2), "\(standing.errors)")
+    #expect(standing.exit == ((1...2).contains(formats) ? 1 : 2), "\(standing.errors)")
     let resumed = try bench.kguard("resume")
     #expect(resumed.errors.hasPrefix("error: there is nothing to resume"), "\(resumed.errors)")
     #expect(try bench.kguard("playbook", "run", file).exit == 0)
