@@ -8,6 +8,8 @@ import Testing
 @Suite struct `What the docs show` {
   static let project = Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
 
+  static let guides = ["docs/upgrade.md", "docs/recovery.md"]
+
   /// Paths of the pages, from the project's directory.
   static func pages() throws -> [String] {
     ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
@@ -35,7 +37,7 @@ import Testing
         }
       }
     }
-    #expect(seen > 60)
+    #expect(seen > 40)
   }
 
   @Test func `every command in a sentence is one`() throws {
@@ -50,7 +52,7 @@ import Testing
         }
       }
     }
-    #expect(seen > 60)
+    #expect(seen > 40)
   }
 
   @Test func `a command or an option that does not exist would be found`() {
@@ -62,12 +64,17 @@ import Testing
     #expect(ShellWords.commands("a 'b c' \"d\"\\\n e > f; g # h\ni") == [["a", "b c", "d", "e"], ["g"], ["i"]])
   }
 
+  /// The two guides are followed below; elsewhere each block says why it isn't. A new exception is to be counted here.
   @Test func `a block that is not run says why`() throws {
+    var exceptions = 0
     for page in try Self.pages() {
-      for block in ShellBlock.all(of: page, try Self.text(page)) where !["docs/upgrade.md", "docs/recovery.md"].contains(page) {
-        #expect(block.notRun?.isEmpty == false, "\(page):\(block.line)")
+      let isFollowed = Self.guides.contains(page)
+      for block in ShellBlock.all(of: page, try Self.text(page)) {
+        if block.notRun != nil { exceptions += 1 }
+        if !isFollowed { #expect(block.notRun?.isEmpty == false, "\(page):\(block.line)") }
       }
     }
+    #expect(exceptions == 18)
   }
 
   @Test func `links lead somewhere`() throws {
@@ -92,7 +99,7 @@ import Testing
     for directory in [work, node.bench.path + "/bin"] { try Files.makeDirectory(directory) }
     try #require(symlink(Bench.binary, node.bench.path + "/bin/kguard") == 0)
     var done = 0
-    for page in ["docs/upgrade.md", "docs/recovery.md"] {
+    for page in Self.guides {
       if page == "docs/recovery.md" { try fetchSealed(node, to: work) }
       for block in ShellBlock.all(of: page, try Self.text(page)) where block.notRun == nil {
         let result = try follow(block, node, work)

@@ -19,5 +19,6 @@ import Testing
 
   @Test func `the example of a configuration is right`() throws {
     #expect(try Configuration.load(text: example("configuration.md"), file: "configuration.md").offsite.count == 3)
+    #expect(try Configuration.load(text: example("upgrade.md"), file: "upgrade.md").offsite.count == 1)
   }
 }
