@@ -28,6 +28,9 @@ public enum Signals {
     handler.withLock { $0 = handle }
   }
 
+  /// Signals end the process again.
+  public static func release() { handler.withLock { $0 = nil } }
+
   /// So that a shell sees which signal it was.
   private static func end(by number: Int32) {
     signal(number, SIG_DFL)

@@ -4,18 +4,20 @@ import Testing
 /// Every state with every event: what becomes of it, as the design has it. What is not listed cannot happen.
 @Suite struct `Transitions` {
   static let runs: [RunState: [RunEvent: RunState]] = [
-    .pending: [.start: .running, .resume: .running, .interrupt: .interrupted, .rollBack: .rollingBack],
+    .pending: [.abandon: .failed, .start: .running, .resume: .running, .interrupt: .interrupted, .rollBack: .rollingBack],
     .running: [
       .succeed: .succeeded, .fail: .failed, .interrupt: .interrupted, .resume: .running, .rollBack: .rollingBack, .giveUp: .needsOperator,
+      .abandon: .failed,
     ],
-    .interrupted: [.resume: .running, .rollBack: .rollingBack],
+    .interrupted: [.resume: .running, .rollBack: .rollingBack, .abandon: .failed],
     .succeeded: [.rollBack: .rollingBack],
     .failed: [.rollBack: .rollingBack],
     .rollingBack: [
       .resume: .rollingBack, .rollBack: .rollingBack, .finishRollback: .rolledBack, .nothingChanged: .failed, .giveUp: .needsOperator,
+      .abandon: .failed,
     ],
     .rolledBack: [:],
-    .needsOperator: [.resume: .rollingBack, .retry: .running, .rollBack: .rollingBack],
+    .needsOperator: [.resume: .rollingBack, .retry: .running, .rollBack: .rollingBack, .abandon: .failed],
   ]
 
   static let steps: [StepState: [StepEvent: StepState]] = [

@@ -149,8 +149,9 @@ extension Session {
     let view = makeView(stop)
     let recorder = LiveRecorder(state, stop: stop)
     defer { recorder.end() }
-    receiveSignals(stop, view)
-    let watch = RunWatch(view, self)
+    receiveSignals(stop)
+    let screen = DetachedObserver(view)
+    let watch = RunWatch(screen, self)
     let runner = Runner(
       journal: journal, machine: machine, actions: actions, state: state, supervisor: Supervisor(state: state),
       observer: Observers([watch, recorder]), stop: stop,
@@ -160,14 +161,20 @@ extension Session {
       result = try body(runner)
     } catch {
       watch.finish(journal, stop: stop, at: machine.now())
-      (view as? LiveView)?.clear()
+      close(screen, view)
       throw error
     }
     watch.finish(journal, stop: stop, at: machine.now())
-    (view as? LiveView)?.clear()
     _ = consume claim
+    close(screen, view)
     if isJSON { print(JSONView.result(result)) } else { say(style.inCharset(prose(Words.ending(result, style), .errors))) }
     return result.exit
+  }
+
+  /// The run is over: from here on a signal ends kguard, which may wait for a terminal that nobody reads.
+  private func close(_ screen: DetachedObserver, _ view: any Observer) {
+    Signals.release()
+    if screen.finish() { (view as? LiveView)?.clear() }
   }
 
   /// What a run did below one root can't be gone on with below another.
@@ -214,12 +221,11 @@ extension Session {
   }
 
   /// Ctrl-C once: stop at the checkpoint. Twice, or SIGTERM: leave at once. A lost terminal (SIGHUP) changes nothing.
-  private func receiveSignals(_ stop: StopSignal, _ view: any Observer) {
+  private func receiveSignals(_ stop: StopSignal) {
     Signals.receive { number in
       switch number {
       case Signals.interrupt: stop.ask(stop.isAsked ? .now : .atCheckpoint, reason: "Ctrl-C")
       case Signals.terminate: stop.ask(.now, reason: "SIGTERM")
-      case Signals.windowChanged: (view as? LiveView)?.redraw()
       default: break
       }
     }

@@ -60,7 +60,7 @@ import Testing
 
   @Test func `that kguard did not mark stay`() throws {
     let node = try GuardedNode()
-    let failing = try node.bench.write("failing.yaml", Self.steps("  - {id: no, run: ['false']}\n"))
+    let failing = try node.bench.write("failing.yaml", Self.steps("  - {id: no, run: ['false'], changes: false}\n"))
     #expect(try node.kguard("playbook", "run", failing).exit == 1)
     let marker = try #require(try staged(node).first { $0.hasSuffix(".json") })
     unlink(node.root + "/var/lib/" + marker)
