@@ -27,7 +27,7 @@ enum AbandonCommand {
           .usage, what: "cannot give run \(run.id) up", why: "it has ended: \(run.state.rawValue)", next: "see `kguard show \(run.id)`")
       }
       let warning = run.state == .rollingBack ? " ITS ROLLBACK IS HALF DONE: the cluster may be down." : ""
-      guard try session.confirm("Give run \(run.id) (\(run.playbook)) up? Nothing goes on with it, and nothing is put back.\(warning)")
+      guard try session.confirm("Nothing would go on with run \(run.id) (\(run.playbook)), and nothing is put back.\(warning) Give it up?")
       else {
         throw Failure(what: "nothing was changed", why: "the answer was no", next: "`kguard resume` goes on with the run")
       }
