@@ -73,7 +73,9 @@ struct ClusterVerifyRestored: Action {
     evidence["milliseconds"] = outage.split
     let took = outage.total.map { "; the API was away for \(Duration.milliseconds($0).forPeople)" } ?? ""
     if undo != nil {
-      evidence["summary"] = .string("the rollback is taken back, all is well\(took)")
+      var words = "the rollback is taken back, all is well\(took)"
+      if try hasChangedPackages(context) { words += "; kubeadm, kubelet and kubectl stay as the rollback left them" }
+      evidence["summary"] = .string(words)
       return evidence
     }
     let target = try RollbackTarget(context)
@@ -97,6 +99,14 @@ struct ClusterVerifyRestored: Action {
   }
 
   private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/restored.json" }
+
+  /// Packages are not moved aside, and so not taken back: an older kubelet is supported, and the next upgrade brings it up.
+  private func hasChangedPackages(_ context: StepContext) throws(Failure) -> Bool {
+    for rollback in try RollbackTarget(context, undo: undo).rollbacks {
+      for step in try context.journal.steps(rollback) where step.action == "packages/restore" && step.state == .succeeded { return true }
+    }
+    return false
+  }
 
   /// What the rollback had moved lies where it was: it can't be taken back once more.
   private func markUndone(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
