@@ -18,7 +18,8 @@ import Testing
     #expect(held.text == "kubeadm\nkubectl\nkubelet\n")
     let verified = try node.evidence(of: "verify")
     #expect((verified.at("availability", "samples")?.int ?? 0) > 3)
-    #expect((verified.at("availability", "outageMilliseconds")?.int ?? 0) > 0)
+    // Between two samples the stand-in's API server may have come back: it may be 0.
+    #expect(verified.at("availability", "outageMilliseconds")?.int != nil)
     let kinds = Set((verified["differences"]?.array ?? []).compactMap { $0["kind"]?.string })
     #expect(kinds.isSubset(of: ["version", "manifest", "image", "count"]), "\(verified["differences"]?.text() ?? "")")
     // Once more: all is in effect, nothing is done again.
