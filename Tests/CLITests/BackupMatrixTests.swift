@@ -17,7 +17,8 @@ import Testing
     let points = try `Crash matrix`.points(log)
     #expect(points.count > 45, "\(points)")
     for kind in [
-      "etcd-snapshot.commit", "bundle/sealed-ahead.before", "bundle/sealed-discard.before", "bundle/manifest.before", "etcd-drill.restore",
+      "node-archive/commit.before", "etcd-snapshot.commit", "bundle/sealed-ahead.before", "bundle/sealed-discard.before",
+      "bundle/manifest.before", "etcd-drill.restore",
       "bundle/copy-bundle.json.recorded",
     ] {
       #expect(points.contains(kind), "\(points)")
@@ -102,7 +103,7 @@ import Testing
     let bundle = try JSON(parsing: String(listed.output.split(separator: "\n").first ?? ""))
     let id = bundle["bundle"]?.string ?? ""
     #expect(bundle["drilled"]?.string != nil, "\(note)")
-    #expect(bundle["copies"]?.array?.count == 3, "\(note)")
+    #expect(bundle["copies"]?.array?.count == 4, "\(note)")
     #expect(try node.kguard(["bundle", "verify", id], state: state).exit == 0, "\(note)")
     let compared = try runCaptured(
       "/bin/sh",

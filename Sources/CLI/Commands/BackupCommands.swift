@@ -13,7 +13,7 @@ enum BackupCommands {
   static let resume = OptionSpec("--resume", "finish first what an earlier, interrupted backup or drill left, as a timer should")
 
   static let backup = CommandSpec(
-    name: "backup", summary: "take a bundle of this node's etcd, verify it, prove that it restores, copy it off-site",
+    name: "backup", summary: "take a bundle of this node's etcd and files, verify it, prove that it restores, copy it off-site",
     options: [noOffsite, noDrill, resume, .dryRun],
     details: """
       Runs the playbook `backup`; a second one at the same time says so and exits 6. Made for a timer: `kguard schedule` writes one. \
