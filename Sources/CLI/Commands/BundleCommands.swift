@@ -15,6 +15,8 @@ enum BundleCommands {
     "BUNDLE", "a bundle, or the end of its id (default: the newest), or a path", isOptional: true,
     completes: .bundle(.here, orPath: true))
 
+  static let catalogued = ArgumentSpec("BUNDLE", "a bundle, or the end of its id (default: the newest)", isOptional: true)
+
   static let spec = CommandSpec(
     name: "bundle", summary: "find, check, copy, restore and look into bundles",
     examples: [.init("kguard bundle list", "those of this node"), .init("kguard bundle verify", "the newest bundle")],
@@ -30,7 +32,7 @@ enum BundleCommands {
           return invocation.has(from) ? try listOffsite(session) : try list(session)
         }),
       CommandSpec(
-        name: "show", summary: "show what a bundle holds and where its copies are", arguments: [which],
+        name: "show", summary: "show what a bundle holds and where its copies are", arguments: [catalogued],
         examples: [.init("kguard bundle show", "the newest bundle")],
         run: { (invocation) throws(Failure) in try show(try Session(invocation)) }),
       CommandSpec(
@@ -41,7 +43,7 @@ enum BundleCommands {
         ],
         run: { (invocation) throws(Failure) in try verify(try Session(invocation)) }),
       CommandSpec(
-        name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [which],
+        name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [catalogued],
         examples: [.init("kguard bundle copy", "the newest bundle, to every target of the configuration")],
         run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
       CommandSpec(
@@ -121,7 +123,7 @@ enum BundleCommands {
   }
 
   private static func show(_ session: Session) throws(Failure) -> ExitStatus {
-    let bundle = try session.findBundle(session.invocation.arguments[which.name])
+    let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let copies = try session.readJournal()?.copies(of: bundle.id) ?? []
     if session.isJSON {
       session.printJSON(json(bundle, copies))
@@ -185,7 +187,7 @@ enum BundleCommands {
   }
 
   private static func copy(_ session: Session) throws(Failure) -> ExitStatus {
-    let bundle = try session.findBundle(session.invocation.arguments[which.name])
+    let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let configuration = try session.configuration()
     let offsite = try Offsite(configuration, session.machine, session.state)
     guard !offsite.targets.isEmpty else { throw Offsite.none }
@@ -225,7 +227,8 @@ enum BundleCommands {
       } else {
         session.print("\(directory.path)\n")
         session.say("The bundle \(id) is here, and sound: revision \(bundle.report.revision), \(bundle.report.liveKeys) keys.\n")
-        session.say("Next: `kguard drill \(id)` proves that it restores; `kguard bundle restore` restores it.\n")
+        let which = named == nil ? id : directory.path
+        session.say("Next: `kguard drill \(which)` proves that it restores; `kguard bundle restore \(which) --to DIR` restores it.\n")
       }
       return .done
     }
@@ -286,9 +289,9 @@ enum BundleSource {
 extension Session {
   func source(_ text: String?) throws(Failure) -> BundleSource {
     guard let text, text.contains("/") || text.hasSuffix(".db") else { return .bundle(BundleDirectory(try findBundle(text).directory)) }
-    let path = try Files.absolute(text)
-    guard try Files.info(path) != nil else {
-      throw Failure(.usage, what: "cannot read \(path)", why: "there is no such file", next: "correct the path, or name a bundle")
+    // A bundle is known by its directory's name, whatever way leads there.
+    guard let path = Files.real(try Files.absolute(text)) else {
+      throw Failure(.usage, what: "cannot read \(text)", why: "there is no such file", next: "correct the path, or name a bundle")
     }
     let directory = BundleDirectory(path)
     return try Files.exists(directory.manifest) ? .bundle(directory) : .snapshot(path)
