@@ -114,7 +114,14 @@ import Testing
       ]))
     #expect(compared.end.isSuccess, "\(note): \(compared.errorText)")
     let left = try runCaptured(
-      "/bin/sh", Command(["sh", "-c", "find \"$0\" \"$1/var/lib\" \"$1/srv\" -name '*.part' -o -name '*kguard-staged*'", state, node.root]))
+      "/bin/sh",
+      // A journal that was on its way when kguard was killed is sent again by the next checkpoint; after the last one there is none.
+      Command([
+        "sh", "-c",
+        "find \"$0\" \"$1/var/lib\" \"$1/srv\" '(' -name '*.part' -o -name '*kguard-staged*' ')' -not -name 'journal.db.zst.age.part'",
+        state,
+        node.root,
+      ]))
     #expect(left.text == "", "\(note)")
     #expect(try sealedAhead(state) == [], "\(note)")
   }

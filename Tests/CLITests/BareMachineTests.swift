@@ -4,7 +4,7 @@ import Model
 import Testing
 
 /// Another machine that has kguard and etcd's programs: no journal, no configuration, no cluster. The off-site share is mounted there.
-@Suite struct `A bare machine` {
+@Suite(.serialized) struct `A bare machine` {
   private let node: SandboxNode
   private let key: String
   private let id: String
@@ -69,6 +69,30 @@ import Testing
     let stored = try runCaptured(
       Bench.binary, Command(["kguard", "bundle", "cat", pulled, key, "--raw", "--state", bare + "/state", "--root", bare]))
     #expect(!stored.output.isEmpty && value.dropLast() == stored.output[...], "\(stored.errorText)")
+  }
+
+  @Test func `reads what became of the run that took the bundle`() throws {
+    defer { node.down() }
+    let came = try pull(["--to", bare + "/pulled"])
+    #expect(came.exit == 0 && came.errors.contains(pulled + "/journal.db"), "\(came.errors)")
+    let old = bare + "/old"
+    let made = try runCaptured("/bin/sh", Command(["sh", "-c", "mkdir -m 700 '\(old)' && cp '\(pulled)/journal.db' '\(old)/kguard.db'"]))
+    #expect(made.end.isSuccess)
+    let shown = try node.kguard(["show", id, "-o", "json"], state: old)
+    #expect(try JSON(parsing: shown.output)["state"] == "succeeded", "\(shown.errors)")
+    #expect(try kguard("bundle", "verify", pulled).exit == 0)
+
+    // In the catalogue it goes with its bundle; damaged, it is left out, and the bundle is here all the same.
+    let sealed = bare + "/srv/offsite/\(id)/journal.db.zst.age"
+    var bytes = try Files.read(sealed)
+    bytes[bytes.count - 20] ^= 1
+    try Files.replace(sealed, with: bytes)
+    let damaged = try pull([])
+    #expect(damaged.exit == 0 && damaged.errors.contains("the journal beside the bundle was not pulled"), "\(damaged.errors)")
+    #expect(try !Files.list(bare + "/state/bundles/" + id).contains { $0.hasPrefix("journal") })
+    try Files.removeOwn(sealed)
+    let without = try pull([])
+    #expect(without.exit == 0 && !without.errors.contains("journal"), "\(without.errors)")
   }
 
   @Test func `says what it cannot drill`() throws {

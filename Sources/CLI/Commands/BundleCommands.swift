@@ -221,12 +221,15 @@ enum BundleCommands {
       defer { line.clear() }
       let bundle = try pull.pull(id, into: directory, Transfer(stop: stop) { line.update($0) })
       line.clear()
+      let hasJournal = session.pullJournal(pull, id, directory, stop)
       try journal?.bundleVerified(id, run: nil, directory: directory.path, manifest: bundle.manifest.json, at: session.machine.now())
       if session.isJSON {
-        session.printJSON(["bundle": .string(id), "directory": .string(directory.path), "verified": true])
+        let record = hasJournal ? JSON.string(directory.journal) : .null
+        session.printJSON(["bundle": .string(id), "directory": .string(directory.path), "verified": true, "journal": record])
       } else {
         session.print("\(directory.path)\n")
         session.say("The bundle \(id) is here, and sound: revision \(bundle.report.revision), \(bundle.report.liveKeys) keys.\n")
+        if hasJournal { session.say("What the run did after that is in \(directory.journal).\n") }
         let which = named == nil ? id : directory.path
         session.say("Next: `kguard drill \(which)` proves that it restores; `kguard bundle restore \(which) --to DIR` restores it.\n")
       }
@@ -295,6 +298,16 @@ extension Session {
     }
     let directory = BundleDirectory(path)
     return try Files.exists(directory.manifest) ? .bundle(directory) : .snapshot(path)
+  }
+
+  /// The record of the run that took the bundle; whatever is wrong with it, the bundle is here.
+  fileprivate func pullJournal(_ pull: BundlePull, _ id: String, _ directory: BundleDirectory, _ stop: StopSignal) -> Bool {
+    do throws(Failure) {
+      return try pull.pullJournal(id, into: directory, Transfer(stop: stop))
+    } catch {
+      say("warning: the journal beside the bundle was not pulled: \(error)\n")
+      return false
+    }
   }
 
   /// The store of `--from`, else the first of the configuration.
