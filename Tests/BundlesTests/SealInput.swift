@@ -15,7 +15,7 @@ enum SealInput {
   static func take(_ input: [UInt8]) throws -> Bool {
     guard let mode = input.first else { return false }
     let identity = try AgeIdentity.parse(key)
-    // The highest bit is for the third way.
+    // The highest bit says where the input stands in a header.
     let rest = Array(input.dropFirst())
     switch (mode & 0x7f) % 5 {
     case 0: return try open(rest, [identity])
