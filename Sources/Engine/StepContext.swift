@@ -99,7 +99,7 @@ public final class StepContext {
   /// Whether the run that this one rolls back began a step that may have changed the cluster. An own step may do anything.
   public func parentMayHaveChangedCluster() throws(Failure) -> Bool {
     guard let parent else { return true }
-    return try engine.mayHaveChangedCluster(parent)
+    return try engine.everTouchedCluster(parent)
   }
 
   public func artifacts(of run: RunID) throws(Failure) -> [ArtifactRecord] { try journal.artifacts(run) }
