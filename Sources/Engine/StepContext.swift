@@ -67,6 +67,11 @@ public final class StepContext {
   }
   public func phase(_ text: String) { observer?.notice(.phase(run, step: step, text)) }
   public func message(_ text: String) { observer?.notice(.message(run, step: step, text)) }
+  /// The same for a thread of its own.
+  public var messageFromAnywhere: @Sendable (String) -> Void {
+    let (observer, run, step) = (observer, run, step)
+    return { observer?.notice(.message(run, step: step, $0)) }
+  }
 
   /// Called now and then by long work: throws where it is cancelled or its time is up.
   public func checkpoint() throws(Failure) {

@@ -46,21 +46,28 @@ struct KubeadmApply: Action {
     try refuseAnother(context)
     try waitForServer(context)
     try failpoint("kubeadm-apply/command.before")
-    var end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    let reporter = CrashReporter(context, version)
+    var end = try apply(context, reporter)
     var passing: String?
     if !end.end.isSuccess {
       if try isOwnJob(context) {
         passing = "kubeadm met the health-check Job of its last run, which is gone now"
-      } else if try isSlowKubelet(context) {
+      } else if !reporter.hasSeenCrash, try isSlowKubelet(context) {
         passing = "kubeadm gave up waiting for kubelet and put its manifests back; all is well"
       }
     }
     if let passing {
       context.message(passing + ": it tries once more")
-      end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+      end = try apply(context, reporter)
     }
     try failpoint("kubeadm-apply/command.after")
     try settle(context, end)
+  }
+
+  private func apply(_ context: StepContext, _ reporter: CrashReporter) throws(Failure) -> ChildEnd {
+    try reporter.watch { () throws(Failure) in
+      try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
