@@ -159,19 +159,17 @@ public final class Runner {
 
   /// Whether a step that may change the cluster was begun and not undone.
   func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
-    for (step, record) in zip(playbook.steps, try journal.steps(run.id)) where [.started, .succeeded, .failed].contains(record.state) {
-      if changesCluster(step) { return true }
-    }
-    return false
+    try anyStep(of: run, playbook, changedCluster: [.started, .succeeded, .failed])
   }
 
-  /// The same from the other side: false only where nothing that was begun could.
-  func mayHaveChangedCluster(_ id: RunID) throws(Failure) -> Bool {
+  /// The same, of a run that is being rolled back: a step that is undone by now counts too.
+  func everTouchedCluster(_ id: RunID) throws(Failure) -> Bool {
     let run = try record(id)
-    for (step, record) in zip(try playbook(of: run).steps, try journal.steps(id)) where ![.pending, .skipped].contains(record.state) {
-      if changesCluster(step) { return true }
-    }
-    return false
+    return try anyStep(of: run, try playbook(of: run), changedCluster: Set(StepState.allCases).subtracting([.pending, .skipped]))
+  }
+
+  private func anyStep(of run: RunRecord, _ playbook: Playbook, changedCluster states: Set<StepState>) throws(Failure) -> Bool {
+    zip(playbook.steps, try journal.steps(run.id)).contains { step, record in states.contains(record.state) && changesCluster(step) }
   }
 
   private func changesCluster(_ step: Step) -> Bool {

@@ -67,6 +67,11 @@ public final class StepContext {
   }
   public func phase(_ text: String) { observer?.notice(.phase(run, step: step, text)) }
   public func message(_ text: String) { observer?.notice(.message(run, step: step, text)) }
+  /// The same for a thread of its own.
+  public var messageFromAnywhere: @Sendable (String) -> Void {
+    let (observer, run, step) = (observer, run, step)
+    return { observer?.notice(.message(run, step: step, $0)) }
+  }
 
   /// Called now and then by long work: throws where it is cancelled or its time is up.
   public func checkpoint() throws(Failure) {
@@ -99,7 +104,7 @@ public final class StepContext {
   /// Whether the run that this one rolls back began a step that may have changed the cluster. An own step may do anything.
   public func parentMayHaveChangedCluster() throws(Failure) -> Bool {
     guard let parent else { return true }
-    return try engine.mayHaveChangedCluster(parent)
+    return try engine.everTouchedCluster(parent)
   }
 
   public func artifacts(of run: RunID) throws(Failure) -> [ArtifactRecord] { try journal.artifacts(run) }

@@ -53,6 +53,16 @@ struct ClusterVerifyRestored: Action {
     guard packages.words.isEmpty else { throw left(packages, context) }
   }
 
+  /// The rollback's own part, and all of it where the API server had been away before already.
+  private func away(_ context: StepContext, _ outage: Outage) -> String {
+    guard let own = outage.total.map({ Duration.milliseconds($0) }) else { return "" }
+    let words = "; the API was away for \(own.forPeople)"
+    guard undo == nil, let parent = context.parent, let whole = Availability.read(context.state, parent)?.outage,
+      whole > own + .seconds(3)
+    else { return words }
+    return words + " in the rollback, \(whole.forPeople) in all"
+  }
+
   /// The control plane runs, with programs that are not those from before.
   private func left(_ packages: (words: [String], commands: String), _ context: StepContext) -> Failure {
     Failure(
@@ -71,7 +81,7 @@ struct ClusterVerifyRestored: Action {
     var evidence = try JSON(parsing: text)
     let outage = try Outage(context)
     evidence["milliseconds"] = outage.split
-    let took = outage.total.map { "; the API was away for \(Duration.milliseconds($0).forPeople)" } ?? ""
+    let took = away(context, outage)
     if undo != nil {
       var words = "the rollback is taken back, all is well\(took)"
       if try hasChangedPackages(context) { words += "; kubeadm, kubelet and kubectl stay as the rollback left them" }
@@ -90,7 +100,7 @@ struct ClusterVerifyRestored: Action {
     let unready = evidence["lessReady"]?.array?.compactMap(\.string) ?? []
     if !unready.isEmpty {
       words +=
-        "; less ready than before: " + unready.prefix(4).joined(separator: "; ")
+        "; not as before: " + unready.prefix(4).joined(separator: "; ")
         + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
     }
     if let lost = evidence.at("lost", "objects")?.int { words += "; \(lost) objects written since the snapshot were lost" }
@@ -132,6 +142,7 @@ struct ClusterVerifyRestored: Action {
       var look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
       try context.checkpoint()
       look.add(try cordoned(context, expected.baseline))
+      look.add(phantoms(context))
       problems = look.decisive
       if problems.isEmpty { problems = try staleLeases(context, &leases) }
       well = problems.isEmpty ? look : nil
@@ -171,6 +182,14 @@ struct ClusterVerifyRestored: Action {
     let nodes = (try? ThisNode.api(context.machine, stop: context.stop).nodes()) ?? []
     guard nodes.contains(where: { $0.name == baseline.node && !$0.isSchedulable }) else { return [] }
     return [HealthProblem(.reported, "the node \(baseline.node) takes no pods, which it did before: kubectl uncordon \(baseline.node)")]
+  }
+
+  /// Where one of the two does not answer, others say so.
+  private func phantoms(_ context: StepContext) -> [HealthProblem] {
+    guard let containers = try? ContainerRuntime(context.machine).containers(), let node = try? ThisNode.name(context.machine),
+      let pods = try? ThisNode.api(context.machine, stop: context.stop).pods(on: node)
+    else { return [] }
+    return Phantoms.find(containers, known: pods)
   }
 
   /// Without a restore of etcd, what kubeadm wrote into it stays.

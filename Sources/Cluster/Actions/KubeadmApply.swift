@@ -34,31 +34,40 @@ struct KubeadmApply: Action {
     // Files first: where they are old, nobody has to be asked.
     let manifests = try ControlPlane.manifestVersions(context.machine)
     guard ControlPlane.names.allSatisfy({ manifests[$0] == version }) else { return false }
-    return try context.wait(.seconds(context.isResume ? 60 : 5)) { () throws(Failure) in try differences(context).isEmpty }
+    return try context.wait(.seconds(context.isResume ? 60 : 5)) { () throws(Failure) in
+      try differences(try ControlPlane.read(context.machine), context).isEmpty
+    }
   }
 
   func perform(_ context: StepContext) throws(Failure) {
     // Where kubeadm was at work already, going on is better than going back, whatever the bundle's age.
-    _ = try GuardedBundle.require(context, maxAge: context.isResume ? .seconds(Int64.max / 2) : maxAge)
+    _ = try GuardedBundle.require(context, maxAge: context.isResume ? nil : maxAge)
     try AvailabilitySampler.start(context)
     try refuseAnother(context)
     try waitForServer(context)
     try failpoint("kubeadm-apply/command.before")
-    var end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    let reporter = CrashReporter(context, version)
+    var end = try apply(context, reporter)
     var passing: String?
     if !end.end.isSuccess {
       if try isOwnJob(context) {
         passing = "kubeadm met the health-check Job of its last run, which is gone now"
-      } else if try isSlowKubelet(context) {
+      } else if !reporter.hasSeenCrash, try isSlowKubelet(context) {
         passing = "kubeadm gave up waiting for kubelet and put its manifests back; all is well"
       }
     }
     if let passing {
       context.message(passing + ": it tries once more")
-      end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+      end = try apply(context, reporter)
     }
     try failpoint("kubeadm-apply/command.after")
     try settle(context, end)
+  }
+
+  private func apply(_ context: StepContext, _ reporter: CrashReporter) throws(Failure) -> ChildEnd {
+    try reporter.watch { () throws(Failure) in
+      try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
@@ -67,9 +76,12 @@ struct KubeadmApply: Action {
     var crashes = CrashWatch(version)
     var crashing: String?
     let isThere = try context.wait(Self.proofTime) { () throws(Failure) in
-      if let controlPlane = try? ControlPlane.read(context.machine) { crashing = crashes.see(controlPlane) }
-      if crashing != nil { return true }
-      do throws(Failure) { left = try differences(context) } catch {
+      do throws(Failure) {
+        let controlPlane = try ControlPlane.read(context.machine)
+        crashing = crashes.see(controlPlane)
+        if crashing != nil { return true }
+        left = try differences(controlPlane, context)
+      } catch {
         left = [error.description]
         throw error
       }
@@ -87,8 +99,8 @@ struct KubeadmApply: Action {
 
   // MARK: - What the world says
 
-  private func differences(_ context: StepContext) throws(Failure) -> [String] {
-    let words = try ControlPlane.read(context.machine).differences(from: version)
+  private func differences(_ controlPlane: ControlPlane, _ context: StepContext) throws(Failure) -> [String] {
+    let words = controlPlane.differences(from: version)
     if !words.isEmpty { return words }
     return try ClusterRecords.read(try ThisNode.api(context.machine)).differences(from: version)
   }
@@ -107,7 +119,7 @@ struct KubeadmApply: Action {
         let controlPlane = try ControlPlane.read(context.machine)
         crashing = crashes.see(controlPlane)
         if crashing != nil { return true }
-        words = try differences(context)
+        words = try differences(controlPlane, context)
         let isSame = containers == controlPlane.containers
         containers = controlPlane.containers
         return words.isEmpty && isSame
