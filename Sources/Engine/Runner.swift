@@ -160,23 +160,9 @@ public final class Runner {
   /// Whether a step that may change the cluster was begun and not undone.
   func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
     for (step, record) in zip(playbook.steps, try journal.steps(run.id)) where [.started, .succeeded, .failed].contains(record.state) {
-      if changesCluster(step) { return true }
+      if actions.changesCluster(step) { return true }
     }
     return false
-  }
-
-  /// The same from the other side: false only where nothing that was begun could.
-  func mayHaveChangedCluster(_ id: RunID) throws(Failure) -> Bool {
-    let run = try record(id)
-    for (step, record) in zip(try playbook(of: run).steps, try journal.steps(id)) where ![.pending, .skipped].contains(record.state) {
-      if changesCluster(step) { return true }
-    }
-    return false
-  }
-
-  private func changesCluster(_ step: Step) -> Bool {
-    guard let path = step.action else { return step.changes }
-    return actions[path]?.changesCluster ?? true
   }
 
   // MARK: - Finding things
@@ -186,25 +172,17 @@ public final class Runner {
     throw Failure(.usage, what: "there is no run \(id)", why: "the journal does not know it", next: "see `kguard history`")
   }
 
-  /// The playbook as it was when the run began, not the file as it is today.
-  func playbook(of run: RunRecord) throws(Failure) -> Playbook {
-    do throws(PlaybookProblems) {
-      return try Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue)
-    } catch {
-      throw error.failure.within("cannot read the playbook of run \(run.id), which another kguard wrote (\(run.kguard))")
-    }
-  }
+  func playbook(of run: RunRecord) throws(Failure) -> Playbook { try actions.playbook(of: run) }
 
   func work(of step: Step, in run: RunRecord, attempt: Int = 1, evidence: [String: JSON] = [:]) throws(Failure) -> any StepWork {
-    let scope = scope(run, step, attempt: attempt, evidence: evidence)
-    guard let path = step.action else { return try OwnStep(step, scope) }
-    guard let type = actions[path] else {
-      throw Failure(.usage, what: "cannot run the step \(step.id)", why: "there is no action `\(path)`", next: "see `kguard playbook list`")
-    }
-    return try ActionWork(type, step, scope)
+    try actions.work(of: step, scope(run, step, attempt: attempt, evidence: evidence))
   }
 
   func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {
+    Self.scope(run, step, attempt: attempt, evidence: evidence)
+  }
+
+  static func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {
     let facts = [
       "id": run.id.text, "playbook": run.playbook, "step": step.id, "attempt": String(attempt),
       "started": (run.started ?? run.created).description,

@@ -21,6 +21,16 @@ struct ClusterStop: Action {
     try ControlPlaneStop(context, try RollbackTarget(context, undo: undo)).left().isEmpty
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let names = try StaticPodFiles.names(outlook.machine)
+    let from = outlook.machine.locate(ControlPlane.manifests)
+    let to = Files.directory(of: StaticPodFiles.out(outlook, ""))
+    return Intentions([
+      names.isEmpty ? "no manifest is in \(from)" : "\(names.sorted().joined(separator: ", ")): \(from) → \(to)",
+      "stops kubelet, and waits until no container, port or lock of the control plane is left",
+    ])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context, undo: undo)
     if undo != nil && target.moved.allSatisfy({ $0.state == .removed || $0.kind == EtcdRescue.kind }) {

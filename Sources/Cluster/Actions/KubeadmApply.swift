@@ -37,6 +37,18 @@ struct KubeadmApply: Action {
     return try context.wait(.seconds(context.isResume ? 60 : 5)) { () throws(Failure) in try differences(context).isEmpty }
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let limit = "only with a bundle of this run that is verified, drilled, copied and at most \(maxAge.forPeople) old"
+    let versions = try ControlPlane.manifestVersions(outlook.machine)
+    var moves: [String] = []
+    for group in Set(versions.values).sorted() {
+      let names = ControlPlane.names.filter { versions[$0] == group }.joined(separator: ", ")
+      moves.append(group == version ? "\(names) at \(group) already" : "\(names): \(group) → \(version)")
+    }
+    if let etcd = try? outlook.settings.etcdLocation(outlook.machine).manifest { moves.append("etcd: kubeadm decides; now \(etcd.image)") }
+    return Intentions(["runs `\(argv.joined(separator: " "))`, \(limit)"] + moves)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     // Where kubeadm was at work already, going on is better than going back, whatever the bundle's age.
     _ = try GuardedBundle.require(context, maxAge: context.isResume ? .seconds(Int64.max / 2) : maxAge)
@@ -44,7 +56,7 @@ struct KubeadmApply: Action {
     try refuseAnother(context)
     try waitForServer(context)
     try failpoint("kubeadm-apply/command.before")
-    var end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+    var end = try context.supervise(argv)
     var passing: String?
     if !end.end.isSuccess {
       if try isOwnJob(context) {
@@ -55,11 +67,13 @@ struct KubeadmApply: Action {
     }
     if let passing {
       context.message(passing + ": it tries once more")
-      end = try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
+      end = try context.supervise(argv)
     }
     try failpoint("kubeadm-apply/command.after")
     try settle(context, end)
   }
+
+  private var argv: [String] { ["kubeadm", "upgrade", "apply", version.description, "-y"] }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     // A server that has just been started may be busy for a moment: that is no reason to go back.

@@ -23,6 +23,12 @@ struct NodePreflight: Action {
     mayStayHere = inputs.isTrue("no-offsite")
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let ahead = ignored.isEmpty ? "" : "; failures are only warned of: \(ignored.joined(separator: ", "))"
+    let command = "kguard check" + (version.map { " \($0)" } ?? "")
+    return Intentions(["\(PreflightCheck.all.count) checks of node, etcd and cluster\(ahead); `\(command)` carries them out now"])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let report = try runPreflight(
       context.machine, context.settings, context.state, version: version, ignoring: ignored, mayStayHere: mayStayHere)
