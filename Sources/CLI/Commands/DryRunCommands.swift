@@ -74,20 +74,25 @@ extension Session {
       printJSON(["playbook": .string(playbook.name), "steps": .array(steps)])
       return .done
     }
-    say("Would run \(Words.heading(playbook, inputs, parent: parent, isResume: false)) from \(playbook.file):\n")
+    let heading = withoutSecrets(Words.heading(playbook, inputs, parent: parent, isResume: false))
+    say("Would run \(heading) from \(playbook.file):\n")
     let style = outputStyle
+    func trimmedEnd(_ text: String) -> String { String(text.reversed().drop { $0 == " " }.reversed()) }
     let rows = playbook.steps.enumerated().map { number, step in
       let policy = [step.when.map { "when \($0.source)" }, step.onFailure == .stop ? nil : "on failure: \(step.onFailure.rawValue)"]
       return ["\(number + 1).", step.id, step.actionName, policy.compactMap { $0 }.joined(separator: ", ")]
     }
-    var titles = table(rows).split(separator: "\n").makeIterator()
+    let columns = Terminal.size(.output).map { max(40, $0.columns) }
+    let isWide = columns.map { columns in table(rows).split(separator: "\n").allSatisfy { $0.count < columns } } ?? true
+    // A condition that has no room beside its step is the first line below it.
+    var titles = table(isWide ? rows : rows.map { Array($0.dropLast()) }).split(separator: "\n").makeIterator()
+    var policies = rows.map { isWide || $0[3].isEmpty ? [] : [$0[3]] }.makeIterator()
     let indent = String(repeating: " ", count: "\(rows.count).".count + 2)
-    let width = Terminal.size(.output).map { max(40, $0.columns) - indent.count - 3 }
     try dry.steps { _, would in
-      print(String(titles.next() ?? "") + "\n")
-      for line in would {
+      print(trimmedEnd(String(titles.next() ?? "")) + "\n")
+      for line in (policies.next() ?? []) + would {
         let text = style.inCharset(withoutSecrets(printable(line)))
-        let parts = width.map { wrapped(text, $0) } ?? [text]
+        let parts = columns.map { wrapped(text, $0 - indent.count - 3) } ?? [text]
         for (place, part) in parts.enumerated() { print(indent + (place == 0 ? "" : "  ") + style.paint(part, .dim) + "\n") }
       }
     }

@@ -33,7 +33,7 @@ struct ClusterAssess: Action {
     }
     let reasons = (evidence["reasons"]?.array ?? []).compactMap(\.string)
     var lines = ["decides, as the node is now: \(evidence["summary"]?.string ?? "")"]
-    if reasons.count > 1 { lines.append("also: \(reasons.dropFirst().prefix(5).joined(separator: "; "))") }
+    if reasons.count > 1 { lines.append("also: \(named(Array(reasons.dropFirst()), most: 3, separator: "; "))") }
     return Intentions(lines, evidence: evidence)
   }
 

@@ -24,9 +24,8 @@ struct ClusterStop: Action {
   func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
     let names = try StaticPodFiles.names(outlook.machine)
     let from = outlook.machine.locate(ControlPlane.manifests)
-    let to = Files.directory(of: StaticPodFiles.out(outlook, ""))
     return Intentions([
-      names.isEmpty ? "no manifest is in \(from)" : "\(names.sorted().joined(separator: ", ")): \(from) → \(to)",
+      names.isEmpty ? "no manifest is in \(from)" : "\(names.sorted().joined(separator: ", ")): \(from) → \(StaticPodFiles.out(outlook))",
       "stops kubelet, and waits until no container, port or lock of the control plane is left",
     ])
   }

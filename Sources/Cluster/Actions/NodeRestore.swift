@@ -39,17 +39,22 @@ struct NodeRestore: Action {
     guard let archive = try ArchivedNode.find(outlook, target) else {
       return Intentions(["nothing: the run kept no archive of the node"])
     }
-    var (back, aside): ([String], [String]) = ([], [])
+    var (back, added): ([String], [String]) = ([], [])
+    // Where what gives way to them goes: nearly always one place.
+    var places: [String] = []
     for difference in try archive.differing(outlook.machine) {
-      if case .changed(let entry) = difference { back.append(entry.path) }
+      if case .changed(let entry) = difference { back.append(entry.path) } else { added.append(difference.path) }
       let path = outlook.machine.locate(difference.path)
-      if try Files.exists(path) { aside.append("\(difference.path) → \(try self.aside(path, asideName(outlook), outlook))") }
+      guard try Files.exists(path) else { continue }
+      let parts = try aside(path, asideName(outlook), outlook).split(separator: "/")
+      let place = "/" + parts.prefix { $0 != asideName(outlook) }.joined(separator: "/") + "/" + asideName(outlook)
+      if !places.contains(place) { places.append(place) }
     }
-    if back.isEmpty && aside.isEmpty { return Intentions(["nothing: every file is as it was"]) }
-    var lines = aside.prefix(6).map { "moves aside \($0)" }
-    if aside.count > 6 { lines.append("and \(aside.count - 6) more") }
+    var lines: [String] = []
     if !back.isEmpty { lines.append("puts back from \(target.bundleDirectory(outlook).archive): \(named(back, most: 12))") }
-    return Intentions(lines)
+    if !added.isEmpty { lines.append("moves aside what was not there before the run: \(named(added, most: 12))") }
+    if !places.isEmpty { lines.append("what gives way goes to \(named(places))") }
+    return Intentions(lines.isEmpty ? ["nothing: every file is as it was"] : lines)
   }
 
   func perform(_ context: StepContext) throws(Failure) {

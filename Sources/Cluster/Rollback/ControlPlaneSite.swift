@@ -126,9 +126,7 @@ enum StaticPodFiles {
   static func path(_ machine: any Machine, _ name: String) -> String { machine.locate("\(ControlPlane.manifests)/\(name)") }
 
   /// Where a run puts what it takes out: beside the manifests directory, never in it.
-  static func out(_ context: some StepSight, _ name: String) -> String {
-    context.machine.locate("/etc/kubernetes/kguard-stopped-\(context.run)/\(name)")
-  }
+  static func out(_ context: some StepSight) -> String { context.machine.locate("/etc/kubernetes/kguard-stopped-\(context.run)") }
 
   static let outKind = "manifest-out"
   static let inKind = "manifest-in"

@@ -34,7 +34,9 @@ struct OwnStep {
     case .run(let templates): lines.append("runs `\(line(templates))`")
     case .shell(let script):
       let all = script.split(separator: "\n").filter { !$0.allSatisfy(\.isWhitespace) }
-      lines.append("runs a script with sh: `\(all.first ?? "")`" + (all.count > 1 ? " and \(all.count - 1) more lines" : ""))
+      lines.append(
+        "runs a script with sh: `\(all.first ?? "")`" + (all.count > 1 ? " and \(all.count - 1) more line\(all.count == 2 ? "" : "s")" : "")
+      )
     case .action: break
     }
     return lines
