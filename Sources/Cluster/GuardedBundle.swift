@@ -11,7 +11,7 @@ struct GuardedBundle {
   let directory: BundleDirectory
 
   /// `maxAge`: a snapshot that is older does not guard: a rollback would lose all that was written since.
-  static func require(_ context: StepContext, maxAge: Duration) throws(Failure) -> GuardedBundle {
+  static func require(_ context: StepContext, maxAge: Duration?) throws(Failure) -> GuardedBundle {
     func refuse(_ why: String) -> Failure {
       Failure(
         .preflightRefused, what: "no upgrade without a bundle that can be trusted", why: why,
@@ -28,7 +28,7 @@ struct GuardedBundle {
       throw refuse("bundle \(record.id) is no longer in \(directory.path)")
     }
     let age = context.machine.now() - record.created
-    guard age <= maxAge else {
+    if let maxAge, age > maxAge {
       throw Failure(
         .preflightRefused, what: "no upgrade on an old snapshot",
         why:

@@ -82,16 +82,20 @@ public struct Actions: Sendable {
     }
   }
 
-  func changesCluster(_ step: Step) -> Bool {
-    guard let path = step.action else { return step.changes }
-    return self[path]?.changesCluster ?? true
+  /// Whether a run began a step that may change the cluster; one that is undone by now counts too.
+  func everTouchedCluster(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
+    let begun = Set(StepState.allCases).subtracting([.pending, .skipped])
+    return try anyStep(of: run, journal, try playbook(of: run), changedCluster: begun)
   }
 
-  /// False only where nothing that the run began could.
-  func mayHaveChangedCluster(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
-    for (step, record) in zip(try playbook(of: run).steps, try journal.steps(run.id)) where ![.pending, .skipped].contains(record.state) {
-      if changesCluster(step) { return true }
-    }
-    return false
+  func anyStep(
+    of run: RunRecord, _ journal: RunJournal, _ playbook: Playbook, changedCluster states: Set<StepState>
+  ) throws(Failure) -> Bool {
+    zip(playbook.steps, try journal.steps(run.id)).contains { step, record in states.contains(record.state) && changesCluster(step) }
+  }
+
+  private func changesCluster(_ step: Step) -> Bool {
+    guard let path = step.action else { return step.changes }
+    return self[path]?.changesCluster ?? true
   }
 }

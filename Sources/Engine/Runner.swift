@@ -159,10 +159,7 @@ public final class Runner {
 
   /// Whether a step that may change the cluster was begun and not undone.
   func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
-    for (step, record) in zip(playbook.steps, try journal.steps(run.id)) where [.started, .succeeded, .failed].contains(record.state) {
-      if actions.changesCluster(step) { return true }
-    }
-    return false
+    try actions.anyStep(of: run, journal, playbook, changedCluster: [.started, .succeeded, .failed])
   }
 
   // MARK: - Finding things

@@ -68,6 +68,11 @@ public final class StepContext: StepSight {
   }
   public func phase(_ text: String) { observer?.notice(.phase(run, step: step, text)) }
   public func message(_ text: String) { observer?.notice(.message(run, step: step, text)) }
+  /// The same for a thread of its own.
+  public var messageFromAnywhere: @Sendable (String) -> Void {
+    let (observer, run, step) = (observer, run, step)
+    return { observer?.notice(.message(run, step: step, $0)) }
+  }
 
   /// Called now and then by long work: throws where it is cancelled or its time is up.
   public func checkpoint() throws(Failure) {
@@ -99,7 +104,7 @@ public final class StepContext: StepSight {
 
   public func parentMayHaveChangedCluster() throws(Failure) -> Bool {
     guard let parent else { return true }
-    return try engine.actions.mayHaveChangedCluster(try engine.record(parent), journal)
+    return try engine.actions.everTouchedCluster(try engine.record(parent), journal)
   }
 
   /// Runs a command of the host under the supervisor: it survives kguard, its output goes to the attempt's log.

@@ -36,7 +36,7 @@ public struct Outlook: StepSight {
 
   public func parentMayHaveChangedCluster() throws(Failure) -> Bool {
     guard let parent, let records, let run = try records.run(parent) else { return true }
-    return try actions.mayHaveChangedCluster(run, records)
+    return try actions.everTouchedCluster(run, records)
   }
 }
 

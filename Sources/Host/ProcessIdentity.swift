@@ -95,10 +95,4 @@ public struct ProcessStatus: Sendable {
     else { return nil }
     return ProcessStatus(state: String(fields[0]), parent: parent, session: session, start: start)
   }
-
-  /// Every process of a session that is alive now.
-  public static func inSession(_ session: Int32) -> [ProcessIdentity] {
-    let pids = ((try? Files.list("/proc")) ?? []).compactMap { Int32($0) }
-    return pids.filter { of($0)?.session == session }.compactMap { ProcessIdentity.of($0) }
-  }
 }

@@ -34,4 +34,16 @@ import Testing
     #expect(try bench.kguard("abandon", "--yes").exit == 2)
     #expect(try bench.kguard("playbook", "run", playbook).exit == 0)
   }
+
+  @Test func `killed before it is written down, it is given up by the next try`() throws {
+    let bench = Bench()
+    let playbook = try bench.write("p.yaml", "name: p\nsteps:\n  - {id: quick, run: [\"true\"], changes: false}\n")
+    #expect(try bench.kguard("playbook", "run", playbook, environment: ["KGUARD_FAILPOINT": "quick/start.after=crash"]).wasKilled)
+    #expect(try bench.kguard("abandon", "--yes", environment: ["KGUARD_FAILPOINT": "run/end.before=crash"]).wasKilled)
+    #expect(try bench.status()["state"] == "running")
+    let given = try bench.kguard("abandon", "--yes")
+    #expect(given.exit == 0, "\(given.errors)")
+    #expect(try bench.status()["state"] == "failed")
+    #expect(try bench.kguard("playbook", "run", playbook).exit == 0)
+  }
 }

@@ -92,7 +92,7 @@ import Testing
     let supervisor = try JSON(parsing: try #require(try Files.textIfPresent(bench.state + "/supervisor.json")))
     let session = Int32(try #require(supervisor.at("process", "pid")?.int))
     kill(session, SIGKILL)
-    for process in ProcessStatus.inSession(session) { process.signal(SIGKILL) }
+    for pid in try Files.list("/proc").compactMap({ Int32($0) }) where ProcessStatus.of(pid)?.session == session { kill(pid, SIGKILL) }
     _ = try bench.write("go", "")
     let resumed = try bench.kguard("resume", environment: ["KGUARD_TEST_BOOT_ID": "00000000-another-boot"])
     #expect(resumed.exit == 0, "\(resumed.errors)")

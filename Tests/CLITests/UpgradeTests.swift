@@ -67,6 +67,21 @@ import Testing
     #expect(outcome.errors.contains("kubeadm said SUCCESS"))
   }
 
+  @Test func `while kubeadm waits for an API server that crashes, it is said`() throws {
+    let node = try UpgradeNode()
+    try Files.replace(node.root + "/etc/sandbox.json", with: Array(#"{"kubeadm_limit": 75}"#.utf8))
+    try node.sandbox(["break", node.root, "apiserver-image"])
+    let outcome = try node.kguard("playbook", "run", node.playbook, "--set", "version=v1.28.0", timeout: .seconds(300))
+    #expect(outcome.exit == 5, "\(outcome.errors)")
+    let said = "kube-apiserver v1.28.0 exits again and again: kubeadm waits up to 5 minutes for it"
+    let ended = "kubeadm ended with exit status 1"
+    let words = outcome.errors.split(separator: "\n")
+    let first = try #require(words.firstIndex { $0.contains(said) }, "\(outcome.errors)")
+    #expect(first < (try #require(words.firstIndex { $0.contains(ended) })))
+    #expect(words.count { $0.contains(said) } == 1)
+    #expect(try node.image(of: "kube-apiserver").hasSuffix(":v1.27.4"))
+  }
+
   @Test func `a kubeadm that fails late leaves a cluster that is not taken for upgraded`() throws {
     let node = try UpgradeNode()
     try node.sandbox(["break", node.root, "apply-late"])

@@ -41,9 +41,6 @@ public struct SnapshotReport: Sendable, Equatable {
 
   public internal(set) var duration: Duration = .zero
 
-  /// How many objects of Kubernetes there are.
-  public var objectCount: Int { objects.reduce(0) { $0 + ($1.key == Self.other ? 0 : $1.value) } }
-
   static let other = "(other)"
 }
 

@@ -191,13 +191,9 @@ extension Session {
   func newestToRollBack(_ journal: RunJournal) throws(Failure) -> RunRecord {
     let newest = try findRun(nil, in: journal)
     for id in try journal.history(limit: 200).map(\.id) {
-      if let run = try journal.run(id), run.parent == nil, rollbackPlaybook(of: run) != nil { return run }
+      if let run = try journal.run(id), run.parent == nil, run.rollbackName != nil { return run }
     }
     return newest
-  }
-
-  func rollbackPlaybook(of run: RunRecord) -> String? {
-    (try? Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue))?.rollback
   }
 
   /// Before a person is asked: what a restore of etcd would lose, as far as the living etcd tells.

@@ -56,8 +56,7 @@ struct RunFacts {
 
   /// Offered only where the run's playbook knows how.
   private var back: String {
-    let playbook = try? Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: Actions(BuiltIn.actions).catalogue)
-    return playbook?.rollback == nil ? "" : "\nkguard rollback     to put things back"
+    run.rollbackName == nil ? "" : "\nkguard rollback     to put things back"
   }
 
   var json: JSON {
@@ -97,5 +96,12 @@ struct RunFacts {
     guard let started = step.started else { return "" }
     if let ended = step.ended { return (ended - started).forPeople }
     return isWorkedOn ? (now - started).forPeople : ""
+  }
+}
+
+extension RunRecord {
+  /// The playbook that puts this run back, where its own names one.
+  var rollbackName: String? {
+    (try? Playbook.load(text: playbookText, file: playbookFile, catalogue: Actions(BuiltIn.actions).catalogue))?.rollback
   }
 }

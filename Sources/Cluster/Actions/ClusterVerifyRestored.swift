@@ -61,6 +61,16 @@ struct ClusterVerifyRestored: Action {
     guard packages.words.isEmpty else { throw left(packages, context) }
   }
 
+  /// The rollback's own part, and all of it where the API server had been away before already.
+  private func away(_ context: StepContext, _ outage: Outage) -> String {
+    guard let own = outage.total.map({ Duration.milliseconds($0) }) else { return "" }
+    let words = "; the API was away for \(own.forPeople)"
+    guard undo == nil, let parent = context.parent, let whole = Availability.read(context.state, parent)?.outage,
+      whole > own + .seconds(3)
+    else { return words }
+    return words + " in the rollback, \(whole.forPeople) in all"
+  }
+
   /// The control plane runs, with programs that are not those from before.
   private func left(_ packages: (words: [String], commands: String), _ context: StepContext) -> Failure {
     Failure(
@@ -79,7 +89,7 @@ struct ClusterVerifyRestored: Action {
     var evidence = try JSON(parsing: text)
     let outage = try Outage(context)
     evidence["milliseconds"] = outage.split
-    let took = outage.total.map { "; the API was away for \(Duration.milliseconds($0).forPeople)" } ?? ""
+    let took = away(context, outage)
     if undo != nil {
       var words = "the rollback is taken back, all is well\(took)"
       if try hasChangedPackages(context) { words += "; kubeadm, kubelet and kubectl stay as the rollback left them" }

@@ -128,7 +128,7 @@ private struct DrillScene {
     own = try settings.etcdLocation(outlook.machine).manifest
     image = own?.image
     let source = try? EtcdSource.find(outlook)
-    version = (source?.status.version ?? own?.manifest.imageTag).flatMap { EtcdVersion($0) }
+    version = source.map { EtcdVersion($0.status.version) } ?? own.flatMap { EtcdVersion(image: $0.image) }
     size = source?.status.dbSize
   }
 }

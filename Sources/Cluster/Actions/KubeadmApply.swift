@@ -34,7 +34,9 @@ struct KubeadmApply: Action {
     // Files first: where they are old, nobody has to be asked.
     let manifests = try ControlPlane.manifestVersions(context.machine)
     guard ControlPlane.names.allSatisfy({ manifests[$0] == version }) else { return false }
-    return try context.wait(.seconds(context.isResume ? 60 : 5)) { () throws(Failure) in try differences(context).isEmpty }
+    return try context.wait(.seconds(context.isResume ? 60 : 5)) { () throws(Failure) in
+      try differences(try ControlPlane.read(context.machine), context).isEmpty
+    }
   }
 
   func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
@@ -51,23 +53,24 @@ struct KubeadmApply: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     // Where kubeadm was at work already, going on is better than going back, whatever the bundle's age.
-    _ = try GuardedBundle.require(context, maxAge: context.isResume ? .seconds(Int64.max / 2) : maxAge)
+    _ = try GuardedBundle.require(context, maxAge: context.isResume ? nil : maxAge)
     try AvailabilitySampler.start(context)
     try refuseAnother(context)
     try waitForServer(context)
     try failpoint("kubeadm-apply/command.before")
-    var end = try context.supervise(argv)
+    let reporter = CrashReporter(context, version)
+    var end = try apply(context, reporter)
     var passing: String?
     if !end.end.isSuccess {
       if try isOwnJob(context) {
         passing = "kubeadm met the health-check Job of its last run, which is gone now"
-      } else if try isSlowKubelet(context) {
+      } else if !reporter.hasSeenCrash, try isSlowKubelet(context) {
         passing = "kubeadm gave up waiting for kubelet and put its manifests back; all is well"
       }
     }
     if let passing {
       context.message(passing + ": it tries once more")
-      end = try context.supervise(argv)
+      end = try apply(context, reporter)
     }
     try failpoint("kubeadm-apply/command.after")
     try settle(context, end)
@@ -75,15 +78,22 @@ struct KubeadmApply: Action {
 
   private var argv: [String] { ["kubeadm", "upgrade", "apply", version.description, "-y"] }
 
+  private func apply(_ context: StepContext, _ reporter: CrashReporter) throws(Failure) -> ChildEnd {
+    try reporter.watch { () throws(Failure) in try context.supervise(argv) }
+  }
+
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     // A server that has just been started may be busy for a moment: that is no reason to go back.
     var left: [String] = []
     var crashes = CrashWatch(version)
     var crashing: String?
     let isThere = try context.wait(Self.proofTime) { () throws(Failure) in
-      if let controlPlane = try? ControlPlane.read(context.machine) { crashing = crashes.see(controlPlane) }
-      if crashing != nil { return true }
-      do throws(Failure) { left = try differences(context) } catch {
+      do throws(Failure) {
+        let controlPlane = try ControlPlane.read(context.machine)
+        crashing = crashes.see(controlPlane)
+        if crashing != nil { return true }
+        left = try differences(controlPlane, context)
+      } catch {
         left = [error.description]
         throw error
       }
@@ -101,8 +111,8 @@ struct KubeadmApply: Action {
 
   // MARK: - What the world says
 
-  private func differences(_ context: StepContext) throws(Failure) -> [String] {
-    let words = try ControlPlane.read(context.machine).differences(from: version)
+  private func differences(_ controlPlane: ControlPlane, _ context: StepContext) throws(Failure) -> [String] {
+    let words = controlPlane.differences(from: version)
     if !words.isEmpty { return words }
     return try ClusterRecords.read(try ThisNode.api(context.machine)).differences(from: version)
   }
@@ -121,7 +131,7 @@ struct KubeadmApply: Action {
         let controlPlane = try ControlPlane.read(context.machine)
         crashing = crashes.see(controlPlane)
         if crashing != nil { return true }
-        words = try differences(context)
+        words = try differences(controlPlane, context)
         let isSame = containers == controlPlane.containers
         containers = controlPlane.containers
         return words.isEmpty && isSame

@@ -96,13 +96,6 @@ public struct StaticPodManifest: Sendable, Equatable {
     return Self.normal(host + rest)
   }
 
-  /// The image's tag, without a digest: `3.5.16-0`.
-  public var imageTag: String? {
-    let plain = image.prefix { $0 != "@" }
-    let last = plain.split(separator: "/").last ?? plain
-    return last.firstIndex(of: ":").map { String(last[last.index(after: $0)...]) }
-  }
-
   private static func words(_ container: Node) -> [String] {
     ((container["command"]?.list ?? []) + (container["args"]?.list ?? [])).compactMap(\.text)
   }
