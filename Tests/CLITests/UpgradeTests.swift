@@ -275,6 +275,45 @@ import Testing
   }
 }
 
+/// What later steps could not bear is refused by the first.
+@Suite(.serialized) struct `Preflight refuses` {
+  func fails(_ node: UpgradeNode, _ version: String, _ words: String) throws {
+    let outcome = try node.kguard("check", version, "--no-offsite")
+    #expect(outcome.exit == 3, "\(outcome.output)")
+    #expect(outcome.output.contains(words), "\(outcome.output)")
+  }
+
+  @Test func `a second control-plane node, an etcd that cannot go to 3.6, and a database at its quota`() throws {
+    let node = try UpgradeNode()
+    try fails(node, "v1.34.0", "would go to 3.6, which is safe from 3.5.26 only")
+
+    let second = #"{"metadata": {"name": "other", "labels": {"node-role.kubernetes.io/control-plane": ""}}}"#
+    #expect(try node.request("POST", "/api/v1/nodes", second) == 201)
+    try fails(node, "v1.28.0", "the cluster has 2 control-plane nodes (other, sandbox-node)")
+    #expect(try node.request("DELETE", "/api/v1/nodes/other", "") == 200)
+
+    // kubelet would restart etcd with the quota, which would then refuse all writes.
+    try node.sandbox(["break", node.root, "node-notready"])
+    let manifest = node.root + "/etc/kubernetes/manifests/etcd.yaml"
+    let size = try #require(try Files.info(node.root + "/var/lib/etcd/member/snap/db")?.size)
+    let text = String(decoding: try Files.read(manifest), as: UTF8.self)
+    let flag = "- --quota-backend-bytes=\(size * 100 / 95)"
+    try Files.replace(manifest, with: Array(text.replacing("- --name=", with: flag + "\n    - --name=").utf8), mode: 0o600)
+    try fails(node, "v1.28.0", "(95 %)")
+  }
+
+  @Test(.enabled(if: Mount.isPossible)) func `a disk that kubeadm's own copy of etcd would fill`() throws {
+    let node = try UpgradeNode()
+    let path = node.root + "/etc/kubernetes/tmp"
+    try Files.makeDirectory(path, mode: 0o700)
+    let mounted = try runCaptured("/bin/mount", Command(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path]))
+    #expect(mounted.end.isSuccess, "\(mounted.errorText)")
+    defer { _ = try? runCaptured("/bin/umount", Command(["umount", "-l", path])) }
+    try fails(node, "v1.28.0", "/etc/kubernetes/tmp:")
+    #expect(try node.applies() == 0)
+  }
+}
+
 /// A drain needs a second node: one that exists for the API server only, and says that it is ready.
 @Suite(.serialized) struct `Drain` {
   static let steps = """

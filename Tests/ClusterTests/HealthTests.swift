@@ -27,6 +27,19 @@ import YAML
 
   static func told(_ readiness: Readiness) -> [String] { readiness.problems.map { "\($0.weight): \($0.words)" } }
 
+  @Test func `a container of a pod that the API server does not know is a phantom`() {
+    func container(_ pod: String, _ state: ContainerRuntime.Container.State) -> ContainerRuntime.Container {
+      ContainerRuntime.Container(
+        id: pod, name: "c", pod: pod, podUID: "u", namespace: "demo", image: "i", imageRef: "i", attempt: 0, state: state, created: 1)
+    }
+    let known = ["known", "gone"].map { KubernetesPod(json: ["metadata": ["namespace": "demo", "name": .string($0)]]) }
+    let found = Phantoms.find([container("known", .running), container("late", .running), container("ended", .exited)], known: known)
+    #expect(
+      found == [
+        HealthProblem(.reported, "the pod demo/late runs on this node, and the API server does not know it: systemctl restart kubelet")
+      ])
+  }
+
   @Test func `other nodes are told, most of them are the cluster, and one that is gone is nobody's fault`() {
     func look(_ now: [KubernetesNode], before names: [String]) -> Readiness {
       Readiness.nodes(now, own: "a", kubelet: nil, Self.before(names))

@@ -108,7 +108,7 @@ struct ClusterVerifyRestored: Action {
     let unready = evidence["lessReady"]?.array?.compactMap(\.string) ?? []
     if !unready.isEmpty {
       words +=
-        "; less ready than before: " + unready.prefix(4).joined(separator: "; ")
+        "; not as before: " + unready.prefix(4).joined(separator: "; ")
         + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
     }
     if let lost = evidence.at("lost", "objects")?.int { words += "; \(lost) objects written since the snapshot were lost" }
@@ -150,6 +150,7 @@ struct ClusterVerifyRestored: Action {
       var look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
       try context.checkpoint()
       look.add(try cordoned(context, expected.baseline))
+      look.add(phantoms(context))
       problems = look.decisive
       if problems.isEmpty { problems = try staleLeases(context, &leases) }
       well = problems.isEmpty ? look : nil
@@ -189,6 +190,14 @@ struct ClusterVerifyRestored: Action {
     let nodes = (try? ThisNode.api(context.machine, stop: context.stop).nodes()) ?? []
     guard nodes.contains(where: { $0.name == baseline.node && !$0.isSchedulable }) else { return [] }
     return [HealthProblem(.reported, "the node \(baseline.node) takes no pods, which it did before: kubectl uncordon \(baseline.node)")]
+  }
+
+  /// Where one of the two does not answer, others say so.
+  private func phantoms(_ context: StepContext) -> [HealthProblem] {
+    guard let containers = try? ContainerRuntime(context.machine).containers(), let node = try? ThisNode.name(context.machine),
+      let pods = try? ThisNode.api(context.machine, stop: context.stop).pods(on: node)
+    else { return [] }
+    return Phantoms.find(containers, known: pods)
   }
 
   /// Without a restore of etcd, what kubeadm wrote into it stays.

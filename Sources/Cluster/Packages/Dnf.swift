@@ -86,7 +86,9 @@ struct Dnf: PackageManager {
       return (file, "the repository")
     }
     throw Failure(
-      what: "cannot keep the installed package \(package) \(version) for a way back", why: "dnf download: \(result.lastWords)",
+      what: "cannot keep the installed package \(package) \(version) for a way back",
+      why: result.end.isSuccess
+        ? "what `dnf download` fetched is not what is installed, or is damaged" : "dnf download: \(result.lastWords)",
       next:
         "let dnf reach the repository that has it (`dnf download \(package)-\(version)` must work; it needs dnf-plugins-core), then try again; "
         + "or say `packages: none` in the configuration, and install packages by your own way")

@@ -107,6 +107,24 @@ import Testing
     #expect(try node.configmaps() == ["cm1"])
   }
 
+  /// A label is a text for the kernel even where SELinux is off; a filesystem may have none.
+  static let keepsLabels: Bool = {
+    let bench = Bench()
+    return (try? Files.setSecurityLabel(bench.path, Array("system_u:object_r:tmp_t:s0\0".utf8))) != nil
+  }()
+
+  @Test(.enabled(if: keepsLabels)) func `restored data has the SELinux labels of what it replaces`() throws {
+    let node = try GuardedNode()
+    let label = Array("system_u:object_r:container_file_t:s0\0".utf8)
+    let paths = ["", "/member", "/member/snap", "/member/snap/db", "/member/wal"].map { node.root + "/var/lib/etcd" + $0 }
+    for path in paths { try Files.setSecurityLabel(path, label) }
+    let before = try paths.map { try Files.info($0)?.inode }
+    let run = try node.run("put late\nprintf '\\n' >> etc/kubernetes/manifests/kube-scheduler.yaml")
+    #expect(run.exit == 4, "\(run.errors)")
+    for path in paths { #expect(try Files.securityLabel(path) == label, "\(path)") }
+    #expect(try zip(paths, before).allSatisfy { try Files.info($0)?.inode != $1 }, "the data was not exchanged")
+  }
+
   @Test func `a data directory that is a link is followed, and the link stays`() throws {
     let node = try GuardedNode()
     try node.sandbox("down")
