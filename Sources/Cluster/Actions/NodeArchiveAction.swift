@@ -18,6 +18,13 @@ struct NodeArchiveAction: Action {
     return (try? NodeArchive.list(file)) != nil
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let paths = NodeScope.roots + (try EncryptionConfig.paths(outlook.machine))
+    var there: [String] = []
+    for path in paths where try outlook.machine.info(path) != nil { there.append(path) }
+    return Intentions(["writes \(try outlook.bundle(nil).archive)", "with " + there.joined(separator: ", ")])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(nil)
     try bundle.make()
