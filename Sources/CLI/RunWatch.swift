@@ -6,20 +6,24 @@ internal import Model
 internal import Playbooks
 internal import Synchronization
 
-/// All who watch a run: the screen, the metrics, and those who are told by `notify:`. Only the screen is waited for.
+/// All who watch a run: the screen, the metrics, those who are told by `notify:`, and who sends the journal off-site. Only the screen is
+/// waited for.
 final class RunWatch: Observer {
   /// So long the end of the process waits for news that are still on their way.
   private static let patience = Duration.seconds(10)
+  private static let journalPatience = Duration.seconds(5)
 
   private let view: any Observer
   private let couriers: [Courier]
   private let news: NewsRoom?
   private let metrics: MetricsWriter?
+  private let sender: JournalSender
   private let undelivered = Mutex<[Courier.Undelivered]>([])
   private let lastRun = Mutex<RunID?>(nil)
 
   init(_ view: any Observer, _ session: Session) {
     self.view = view
+    sender = JournalSender(session.machine, session.state)
     let configuration: Configuration
     do throws(Failure) {
       configuration = try session.configuration()
@@ -46,6 +50,7 @@ final class RunWatch: Observer {
     view.notice(notice)
     metrics?.notice(notice)
     news?.notice(notice)
+    sender.notice(notice)
     switch notice {
     case .stepStarted(let run, _, _, _, _), .stepEnded(let run, _, _, _, _, _): report(run)
     default: break
@@ -54,11 +59,16 @@ final class RunWatch: Observer {
 
   /// Ends all watching; what could not be told becomes events of the run, and fails nothing.
   func finish(_ journal: RunJournal, stop: StopSignal, at now: Timestamp) {
+    let began = monotonicNow()
+    sender.close()
     metrics?.finish()
     for courier in couriers { courier.close() }
-    let deadline = monotonicNow() + Self.patience
-    for courier in couriers { courier.finish(by: deadline, hurry: stop) }
+    for courier in couriers { courier.finish(by: began + Self.patience, hurry: stop) }
+    let unsent = sender.finish(by: began + Self.journalPatience, hurry: stop)
     report(nil)
+    for lost in unsent {
+      try? journal.note(lost.run, step: nil, "journal-not-sent", ["target": .string(lost.target), "why": .string(lost.why)], at: now)
+    }
     for lost in undelivered.withLock({ $0 }) {
       let data: JSON = [
         "to": .string(lost.courier), "event": .string(lost.news.event.rawValue), "state": .string(lost.news.state.rawValue),
@@ -77,6 +87,10 @@ final class RunWatch: Observer {
         .message(one.news.run, step: nil, "warning: \(one.courier) was not told of \(one.news.event.rawValue): \(one.why)\(tried)"))
     }
     undelivered.withLock { $0 += lost }
+    for trouble in sender.takeTroubles() {
+      let target = trouble.target.isEmpty ? "off-site" : "at \(trouble.target)"
+      view.notice(.message(trouble.run, step: nil, "warning: the copy of the journal \(target) is not up to date: \(trouble.why)"))
+    }
     if let trouble = metrics?.takeTrouble(), let run = run ?? lastRun.withLock({ $0 }) {
       view.notice(.message(run, step: nil, "warning: the metrics are not up to date: \(trouble)"))
     }

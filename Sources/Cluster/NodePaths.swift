@@ -6,6 +6,9 @@ public import Playbooks
 public enum NodePaths {
   public static func nodeName(_ machine: some Machine) -> String? { try? ThisNode.name(machine) }
 
+  /// The configuration of encryption at rest, which the archive of the node takes wherever it lies.
+  public static func encryptionConfig(_ machine: some Machine) -> String? { (try? EncryptionConfig.path(machine)) ?? nil }
+
   /// etcd's data directory and, where it has one of its own, that of its write-ahead log; links followed, under this machine's root.
   public static func etcdDirectories(_ machine: some Machine, _ configuration: Configuration) -> [String] {
     let location = try? EtcdLocation.find(machine, configuration.etcdOverrides)

@@ -8,7 +8,7 @@ public import Playbooks
 /// The off-site targets of a configuration, and what it takes to use them.
 public struct Offsite {
   public let targets: [OffsiteTarget]
-  private let recipients: [AgeRecipient]
+  let recipients: [AgeRecipient]
   private let identities: [AgeIdentity]
   private let machine: any Machine
   private let scratch: String
@@ -57,13 +57,13 @@ public struct Offsite {
     return try SealingAhead(bundle, recipients: recipients)
   }
 
-  public func open(_ target: OffsiteTarget) throws(Failure) -> any Store {
+  public func open(_ target: OffsiteTarget, retry: RetryPolicy = RetryPolicy()) throws(Failure) -> any Store {
     var options: [String: String] = [:]
     for (option, value) in target.options { options[option.rawValue] = value }
     // The configuration gives it in any unit, the store takes whole MiB.
     if let size = target.partSize { options[TargetOption.partSize.rawValue] = String((size + (1 << 20) - 1) >> 20) }
     try Files.makeDirectory(scratch, mode: 0o700)
-    return try StoreFactory.open(StoreTarget(target.url, options: options), StoreContext(machine: machine, scratch: scratch))
+    return try StoreFactory.open(StoreTarget(target.url, options: options), StoreContext(machine: machine, scratch: scratch, retry: retry))
   }
 
   /// The words of a warning where a copy at this target lies on this node's own disk and the configuration wants it so; throws where it does
@@ -111,7 +111,8 @@ public struct Offsite {
       $0.receipt["name"]?.string
     }
     let manifestFirst = names.sorted { a, b in a.contains(BundleDirectory.manifestName) && !b.contains(BundleDirectory.manifestName) }
-    for name in manifestFirst {
+    let journals = Set(names.map { JournalCopy.name(bundle, encrypted: $0.hasSuffix(".age")) }).sorted()
+    for name in manifestFirst + journals {
       try failpoint("offsite/remove.before")
       try store.delete(name)
     }

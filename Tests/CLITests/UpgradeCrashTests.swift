@@ -58,9 +58,13 @@ import Testing
     let maps = try JSON(parsing: try node.sandbox(["get", node.root, "/api/v1/namespaces/demo/configmaps"]))
     let list = try kguard(node, ["bundle", "list", "-o", "json"]).output
     let bundle = try JSON(parsing: String(list.split(separator: "\n").first ?? ""))
-    // A preflight that is killed while it tries the target may leave its probe there, a few bytes.
+    // A preflight that is killed while it tries the target may leave its probe there, a few bytes; and the journal may have been on its way.
     let left = try runCaptured(
-      "/bin/sh", Command(["sh", "-c", "cd \"$0\" && find ../state var/lib srv -name '*.part*' -not -name 'kguard-probe-*'", node.root]))
+      "/bin/sh",
+      Command([
+        "sh", "-c", "cd \"$0\" && find ../state var/lib srv -name '*.part*' -not -name 'kguard-probe-*' -not -name 'journal.db.*.part'",
+        node.root,
+      ]))
     return End(
       state: status["state"]?.string ?? "", steps: steps, images: images, packages: packages.text,
       kubelet: machine.at("status", "nodeInfo", "kubeletVersion")?.string, cordoned: machine.at("spec", "unschedulable") == true,

@@ -60,6 +60,36 @@ import Testing
     }
   }
 
+  /// A short walk of the ways that `scripts/fuzz rpc` goes for hours.
+  @Test func `mutated answers neither crash nor contradict themselves`() throws {
+    var header = ProtobufWriter()
+    header.number(1, .max)
+    header.number(2, 1)
+    header.signed(3, 42)
+    var member = ProtobufWriter()
+    member.number(1, 1)
+    for (field, text) in [(2, "m\u{e9}"), (3, "https://10.0.0.1:2380"), (4, "https://10.0.0.1:2379")] { member.text(field, text) }
+    var status = ProtobufWriter()
+    status.bytes(1, header.bytes)
+    status.text(2, "3.5.9")
+    status.signed(3, 1 << 40)
+    status.text(8, "etcdserver: no leader")
+    var range = ProtobufWriter()
+    range.bytes(1, header.bytes)
+    for key in ["/registry/pods/a/b", "/registry/services/specs/a/b", "/registry/a.io/bs/c", "other"] {
+      var record = ProtobufWriter()
+      record.text(1, key)
+      range.bytes(2, record.bytes)
+    }
+    range.signed(4, 4)
+    let messages: [UInt8: [UInt8]] = [0: status.bytes, 1: member.bytes, 2: [8, 1, 16, 1], 3: status.bytes, 4: range.bytes]
+    var seeds = messages.sorted { $0.key < $1.key }.map { [$0.key] + GRPCFrames.framed([]) + GRPCFrames.framed($0.value) }
+    seeds.append([5] + GRPCFrames.framed(Array("a%20b%C3%A9%".utf8)))
+    for seed in seeds { try RPCInput.take(seed) }
+    var mutation = Mutation(seeds, chance: 24)
+    for _ in 0..<15_000 { try RPCInput.take(mutation.input()) }
+  }
+
   @Test func `frames are put together however the bytes come`() throws {
     let messages: [[UInt8]] = [[], [1], Array(repeating: 7, count: 300), [], Array(repeating: 9, count: 70_000)]
     let stream = messages.flatMap(GRPCFrames.framed)

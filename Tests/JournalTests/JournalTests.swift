@@ -18,6 +18,25 @@ import Testing
     #expect(try bench.sqlite("PRAGMA journal_mode") == "wal\n")
   }
 
+  @Test func `is copied whole while others write, into one private file`() throws {
+    let runs = try bench.fill(runs: 3)
+    let writer = try bench.open()
+    let copy = bench.state + "/copy.db"
+    for round in 0..<5 {
+      _ = try writer.createRun(JournalBench.newRun, playbookDigest: .zero, kguard: "0.1.0", salt: UInt16(round), at: now)
+      // What an earlier one left is replaced.
+      try bench.open(.read).copy(to: copy)
+      #expect(try Files.info(copy)?.mode == 0o600)
+      let directory = bench.state + "/copy-\(round)"
+      try Files.makeDirectory(directory, mode: 0o700)
+      try Files.move(copy, to: directory + "/kguard.db")
+      try Files.replace(copy, with: Array("left".utf8))
+      let journal = try #require(try RunJournal.open(in: directory, .read))
+      #expect(try journal.history(limit: 100).count == runs.count + round + 1)
+      #expect(try Files.list(directory) == ["kguard.db"])
+    }
+  }
+
   @Test func `that is not there yet reads as none, an empty file too, and is made by writing`() throws {
     #expect(bench.answer(.read) == "none")
     mkdir(bench.state, 0o700)

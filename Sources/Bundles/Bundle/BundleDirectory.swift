@@ -10,12 +10,15 @@ public struct BundleDirectory: Sendable, Equatable {
   public static let archiveName = "node.tar.zst"
   public static let sumsName = "SHA256SUMS"
   public static let manifestName = "bundle.json"
+  public static let journalName = "journal.db"
 
   public var id: String { Files.name(of: path) }
   public var snapshot: String { path + "/" + Self.snapshotName }
   public var archive: String { path + "/" + Self.archiveName }
   public var sums: String { path + "/" + Self.sumsName }
   public var manifest: String { path + "/" + Self.manifestName }
+  /// Where the journal of a pulled bundle is put; it is no part of the bundle.
+  public var journal: String { path + "/" + Self.journalName }
   /// What was known of the live cluster when the snapshot was taken; it becomes part of `bundle.json`.
   public var taken: String { path + "/taken.json" }
 
@@ -33,7 +36,7 @@ public struct BundleDirectory: Sendable, Equatable {
 
   /// Removes the files that kguard made, `bundle.json` first, so that what is left of an interrupted removal is no bundle.
   public func remove() throws(Failure) {
-    for name in Self.travelling.reversed() + ["taken.json"] {
+    for name in Self.travelling.reversed() + ["taken.json", Self.journalName] {
       try failpoint("bundle/remove-\(name).before")
       try Files.removeOwn(path + "/" + name)
     }

@@ -28,6 +28,17 @@ public struct BundleManifest: Sendable, Equatable {
     try self.init(JSON(parsing: text), source: directory.manifest)
   }
 
+  /// The manifest of the bundle that the directory is named after.
+  public static func own(_ directory: BundleDirectory) throws(Failure) -> BundleManifest {
+    let manifest = try BundleManifest(reading: directory)
+    guard manifest.id == directory.id else {
+      throw Failure(
+        .verification, what: "the bundle in \(directory.path) is not \(directory.id)", why: "its manifest is that of \(manifest.id)",
+        next: "move it to a directory of that name")
+    }
+    return manifest
+  }
+
   init(_ json: JSON, source: String) throws(Failure) {
     guard json["kguard"]?.string == "bundle", let format = json["format"]?.int, json["id"]?.string != nil else {
       throw Failure(.verification, what: "cannot use \(source)", why: "it is not the manifest of a bundle", next: "choose another bundle")
@@ -85,12 +96,7 @@ public struct VerifiedBundle: Sendable {
   public static func verify(
     _ directory: BundleDirectory, stop: StopSignal? = nil, progress: (Progress) -> Void = { _ in }
   ) throws(Failure) -> VerifiedBundle {
-    let manifest = try BundleManifest(reading: directory)
-    guard manifest.id == directory.id else {
-      throw Failure(
-        .verification, what: "the bundle in \(directory.path) is not \(directory.id)", why: "its manifest is that of \(manifest.id)",
-        next: "move it to a directory of that name")
-    }
+    let manifest = try BundleManifest.own(directory)
     guard let file = manifest.file(BundleDirectory.snapshotName) else {
       throw Failure(
         .verification, what: "the bundle \(directory.id) holds no snapshot", why: "its manifest names none", next: "choose another")

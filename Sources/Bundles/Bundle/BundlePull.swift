@@ -104,7 +104,7 @@ public struct BundlePull {
   }
 
   @discardableResult
-  private func open(
+  func open(
     _ name: String, _ isEncrypted: Bool, limit: Int64, _ transfer: Transfer, _ sink: @escaping ByteSink
   ) throws(Failure) -> Sealed {
     let opener = try Opener(identities: isEncrypted ? identities : [], limit: limit, hashing: .plain, sink: sink)
@@ -114,7 +114,7 @@ public struct BundlePull {
 }
 
 /// A durable file that a closure can write to.
-private final class PulledFile {
+final class PulledFile {
   private var file: DurableFile?
   init(_ file: consuming DurableFile) { self.file = consume file }
   func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) { try file?.write(bytes) }

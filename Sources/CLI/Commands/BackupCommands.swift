@@ -13,7 +13,7 @@ enum BackupCommands {
   static let resume = OptionSpec("--resume", "finish first what an earlier, interrupted backup or drill left, as a timer should")
 
   static let backup = CommandSpec(
-    name: "backup", summary: "take a bundle of this node's etcd, verify it, prove that it restores, copy it off-site",
+    name: "backup", summary: "take a bundle of this node's etcd and files, verify it, prove that it restores, copy it off-site",
     options: [noOffsite, noDrill, resume, .dryRun],
     details: """
       Runs the playbook `backup`; a second one at the same time says so and exits 6. Made for a timer: `kguard schedule` writes one. \
@@ -32,17 +32,20 @@ enum BackupCommands {
 
   static let drill = CommandSpec(
     name: "drill", summary: "prove that a bundle restores, without touching the cluster",
-    arguments: [ArgumentSpec("BUNDLE", "the bundle, or the end of its id (default: the newest)", isOptional: true)],
+    arguments: [BundleCommands.which],
     options: [resume, .dryRun],
     details: """
       Restores the bundle's snapshot with etcd's own tool into a new directory, boots a scratch etcd from a copy of it on this machine, \
-      compares every key and value, and removes both. Works on any machine that has the bundle and etcd's programs.
+      compares every key and value, and removes both. Works on any machine that has the bundle and etcd's programs, also on one that \
+      `kguard bundle pull` has just brought it to.
       """,
-    examples: [.init("kguard drill", "drill the newest bundle")],
+    examples: [
+      .init("kguard drill", "drill the newest bundle"), .init("kguard drill pulled/06fawbkzs", "one that was pulled with `--to pulled`"),
+    ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      let bundle = try session.findBundle(invocation.arguments["BUNDLE"])
-      return try session.start(try session.playbook("drill"), inputs: ["bundle": bundle.id], resumes: invocation.has(resume))
+      let bundle = try session.bundleToDrill(invocation.arguments[BundleCommands.which.name])
+      return try session.start(try session.playbook("drill"), inputs: ["bundle": bundle], resumes: invocation.has(resume))
     })
 
   static let key = CommandSpec(
@@ -73,6 +76,18 @@ enum BackupCommands {
 }
 
 extension Session {
+  /// The id of a bundle of the catalogue, or the path of one that stands anywhere.
+  fileprivate func bundleToDrill(_ text: String?) throws(Failure) -> String {
+    guard let text, text.contains("/") else { return try findBundle(text).id }
+    guard case .bundle(let directory) = try source(text) else {
+      throw Failure(
+        .usage, what: "cannot drill \(text)", why: "it is no bundle: there is no \(BundleDirectory.manifestName) in it",
+        next: "name a bundle's directory; `kguard bundle verify` reads a bare snapshot")
+    }
+    _ = try BundleManifest.own(directory)
+    return directory.path
+  }
+
   /// The bundle that a person means: its id, the end of it, or nothing for the newest.
   func findBundle(_ text: String?) throws(Failure) -> BundleRecord {
     let journal = try invocation.has(.dryRun) ? lookAtJournal() : readJournal()

@@ -15,6 +15,8 @@ enum BundleCommands {
     "BUNDLE", "a bundle, or the end of its id (default: the newest), or a path", isOptional: true,
     completes: .bundle(.here, orPath: true))
 
+  static let catalogued = ArgumentSpec("BUNDLE", "a bundle, or the end of its id (default: the newest)", isOptional: true)
+
   static let spec = CommandSpec(
     name: "bundle", summary: "find, check, copy, restore and look into bundles",
     examples: [.init("kguard bundle list", "those of this node"), .init("kguard bundle verify", "the newest bundle")],
@@ -30,7 +32,7 @@ enum BundleCommands {
           return invocation.has(from) ? try listOffsite(session) : try list(session)
         }),
       CommandSpec(
-        name: "show", summary: "show what a bundle holds and where its copies are", arguments: [which],
+        name: "show", summary: "show what a bundle holds and where its copies are", arguments: [catalogued],
         examples: [.init("kguard bundle show", "the newest bundle")],
         run: { (invocation) throws(Failure) in try show(try Session(invocation)) }),
       CommandSpec(
@@ -41,7 +43,7 @@ enum BundleCommands {
         ],
         run: { (invocation) throws(Failure) in try verify(try Session(invocation)) }),
       CommandSpec(
-        name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [which],
+        name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [catalogued],
         examples: [.init("kguard bundle copy", "the newest bundle, to every target of the configuration")],
         run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
       CommandSpec(
@@ -121,7 +123,7 @@ enum BundleCommands {
   }
 
   private static func show(_ session: Session) throws(Failure) -> ExitStatus {
-    let bundle = try session.findBundle(session.invocation.arguments[which.name])
+    let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let copies = try session.readJournal()?.copies(of: bundle.id) ?? []
     if session.isJSON {
       session.printJSON(json(bundle, copies))
@@ -185,7 +187,7 @@ enum BundleCommands {
   }
 
   private static func copy(_ session: Session) throws(Failure) -> ExitStatus {
-    let bundle = try session.findBundle(session.invocation.arguments[which.name])
+    let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let configuration = try session.configuration()
     let offsite = try Offsite(configuration, session.machine, session.state)
     guard !offsite.targets.isEmpty else { throw Offsite.none }
@@ -219,13 +221,17 @@ enum BundleCommands {
       defer { line.clear() }
       let bundle = try pull.pull(id, into: directory, Transfer(stop: stop) { line.update($0) })
       line.clear()
+      let hasJournal = session.pullJournal(pull, id, directory, stop)
       try journal?.bundleVerified(id, run: nil, directory: directory.path, manifest: bundle.manifest.json, at: session.machine.now())
       if session.isJSON {
-        session.printJSON(["bundle": .string(id), "directory": .string(directory.path), "verified": true])
+        let record = hasJournal ? JSON.string(directory.journal) : .null
+        session.printJSON(["bundle": .string(id), "directory": .string(directory.path), "verified": true, "journal": record])
       } else {
         session.print("\(directory.path)\n")
         session.say("The bundle \(id) is here, and sound: revision \(bundle.report.revision), \(bundle.report.liveKeys) keys.\n")
-        session.say("Next: `kguard drill \(id)` proves that it restores; `kguard bundle restore` restores it.\n")
+        if hasJournal { session.say("What the run did after that is in \(directory.journal).\n") }
+        let which = named == nil ? id : directory.path
+        session.say("Next: `kguard drill \(which)` proves that it restores; `kguard bundle restore \(which) --to DIR` restores it.\n")
       }
       return .done
     }
@@ -286,12 +292,22 @@ enum BundleSource {
 extension Session {
   func source(_ text: String?) throws(Failure) -> BundleSource {
     guard let text, text.contains("/") || text.hasSuffix(".db") else { return .bundle(BundleDirectory(try findBundle(text).directory)) }
-    let path = try Files.absolute(text)
-    guard try Files.info(path) != nil else {
-      throw Failure(.usage, what: "cannot read \(path)", why: "there is no such file", next: "correct the path, or name a bundle")
+    // A bundle is known by its directory's name, whatever way leads there.
+    guard let path = Files.real(try Files.absolute(text)) else {
+      throw Failure(.usage, what: "cannot read \(text)", why: "there is no such file", next: "correct the path, or name a bundle")
     }
     let directory = BundleDirectory(path)
     return try Files.exists(directory.manifest) ? .bundle(directory) : .snapshot(path)
+  }
+
+  /// The record of the run that took the bundle; whatever is wrong with it, the bundle is here.
+  fileprivate func pullJournal(_ pull: BundlePull, _ id: String, _ directory: BundleDirectory, _ stop: StopSignal) -> Bool {
+    do throws(Failure) {
+      return try pull.pullJournal(id, into: directory, Transfer(stop: stop))
+    } catch {
+      say("warning: the journal beside the bundle was not pulled: \(error)\n")
+      return false
+    }
   }
 
   /// The store of `--from`, else the first of the configuration.

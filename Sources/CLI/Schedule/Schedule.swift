@@ -28,6 +28,9 @@ struct Schedule {
   /// etcd's data directory and perhaps its log's, really.
   let etcd: [String]
 
+  /// The directory of the configuration of encryption at rest, where that is not kubeadm's.
+  let encryption: String?
+
   static let mark = "Written by `kguard schedule"
 
   var name: String { "kguard-\(job.rawValue)" }
@@ -51,6 +54,8 @@ struct Schedule {
     let targets = configuration.offsite.filter { $0.scheme == "file" }.map { String($0.url.dropFirst("file://".count)) }
     let directories = (job == .backup && !noOffsite ? targets : []) + (configuration.metricsTextfile.map { [$0] } ?? [])
     written = directories.map(session.machine.locate)
+    let keys = job == .backup ? NodePaths.encryptionConfig(session.machine).map { Files.directory(of: $0) } : nil
+    encryption = keys.flatMap { $0 == "/etc/kubernetes" || $0.hasPrefix("/etc/kubernetes/") ? nil : session.machine.locate($0) }
     etcd = drills ? NodePaths.etcdDirectories(session.machine, configuration) : []
   }
 }

@@ -31,7 +31,9 @@ extension Session {
 
   /// It is made of the steps of a backup or a drill only: none can change the cluster, none is a program of somebody's own.
   private func isHarmless(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
-    let types: [any Action.Type] = [EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self]
+    let types: [any Action.Type] = [
+      NodeArchiveAction.self, EtcdSnapshot.self, BundleVerify.self, EtcdDrill.self, BundleCopyAction.self, BundlePrune.self,
+    ]
     let harmless = Set(types.map { $0.signature.path })
     return try journal.steps(run.id).allSatisfy { harmless.contains($0.action) }
   }

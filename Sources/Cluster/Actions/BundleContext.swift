@@ -9,9 +9,10 @@ internal import Playbooks
 extension StepSight {
   var settings: Configuration { get throws(Failure) { try Configuration(recorded: configuration) } }
 
-  /// The bundle that this run makes, or the one that its step names.
+  /// The bundle that this run makes, or the one that its step names: of the catalogue, or by the path of its directory.
   func bundle(_ named: String?) throws(Failure) -> BundleDirectory {
     guard let named, !named.isEmpty else { return BundleDirectory(state.bundle(run.text)) }
+    if named.hasPrefix("/") { return BundleDirectory(named) }
     guard let record = try records?.bundles().first(where: { $0.id == named }) else {
       throw Failure(.usage, what: "there is no bundle `\(named)`", why: "the catalogue does not know it", next: "see `kguard bundle list`")
     }

@@ -11,7 +11,7 @@ public struct EtcdDrill: Action {
   public static let signature = ActionSignature(
     "etcd/drill", summary: "restore the snapshot beside etcd's data, boot it once, prove that it is the same, and keep it for a rollback",
     inputs: [
-      ActionInput("bundle", description: "another bundle than this run's"),
+      ActionInput("bundle", description: "another bundle than this run's, or the path of a bundle's directory"),
       ActionInput("keep", .bool, description: "keep the restored data for a rollback (default true)"),
     ])
 
@@ -147,7 +147,7 @@ public struct DrillOrder {
     plan given: StagingPlan? = nil,
     stop: StopSignal
   ) throws(Failure) {
-    let manifest = try BundleManifest(reading: bundle)
+    let manifest = try BundleManifest.own(bundle)
     let etcd = manifest.etcd
     guard let version = EtcdVersion(manifest.etcdVersion), let file = manifest.file(BundleDirectory.snapshotName) else {
       throw Failure(

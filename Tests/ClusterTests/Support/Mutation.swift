@@ -1,0 +1,1 @@
+../../BundlesTests/Mutation.swift
