@@ -44,7 +44,8 @@ struct Session: Sendable {
 
   /// The journal that is there, to be written; nil where there is none: none is made.
   func existingJournal() throws(Failure) -> RunJournal? {
-    try Files.exists(state.path + "/kguard.db") ? try writeJournal() : nil
+    if invocation.has(.dryRun) { return try lookAtJournal() }
+    return try Files.exists(state.path + "/kguard.db") ? try writeJournal() : nil
   }
 
   func writeJournal() throws(Failure) -> RunJournal {

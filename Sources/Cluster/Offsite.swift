@@ -46,6 +46,11 @@ public struct Offsite {
 
   public var isEncrypted: Bool { !recipients.isEmpty }
 
+  /// How copies are sealed, in words; recipients are public keys.
+  var sealing: String {
+    isEncrypted ? "encrypted to " + recipients.map(\.description).joined(separator: ", ") : "compressed and not encrypted"
+  }
+
   /// Seals a snapshot while it comes in; nil where it goes nowhere, or where the disk has no room to spare for it.
   func sealAhead(_ bundle: BundleDirectory, size: Int64) throws(Failure) -> SealingAhead? {
     guard !targets.isEmpty, try SealingAhead.hasRoom(size, beside: bundle.snapshot) else { return nil }

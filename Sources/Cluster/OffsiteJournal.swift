@@ -1,4 +1,4 @@
-public import Bundles
+internal import Bundles
 public import Engine
 public import Host
 public import Journal

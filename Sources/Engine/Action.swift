@@ -1,7 +1,8 @@
+internal import Journal
 public import Model
 public import Playbooks
 
-/// A built-in verb. It answers four questions; the engine alone decides when they are asked.
+/// A built-in verb. It answers five questions; the engine alone decides when they are asked.
 public protocol Action: Sendable {
   /// Its path and inputs, as playbooks write them.
   static var signature: ActionSignature { get }
@@ -14,6 +15,8 @@ public protocol Action: Sendable {
 
   /// Did it already happen? Asked before acting, and on every resume. It looks at the world and changes nothing.
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool
+  /// What `perform` would do, with the paths and versions of this node as it is now, a line each. It only looks: see `StepSight`.
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions
   /// The effect.
   func perform(_ context: StepContext) throws(Failure)
   /// Does the world now say so? What it returns is kept as evidence: facts, no times and no process numbers.
@@ -33,6 +36,7 @@ extension Action {
   public static var changesCluster: Bool { false }
   public static var stopping: Stopping { .cancels }
   public func isInEffect(_ context: StepContext) throws(Failure) -> Bool { false }
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions { Intentions() }
   public var undo: (@Sendable (StepContext) throws(Failure) -> Void)? { nil }
 }
 
@@ -60,4 +64,38 @@ public struct Actions: Sendable {
   public var catalogue: Catalogue { Catalogue(types.values.map { $0.signature }.sorted { $0.path < $1.path }) }
 
   subscript(path: String) -> (any Action.Type)? { types[path] }
+
+  func work(of step: Step, _ scope: Scope) throws(Failure) -> any StepWork {
+    guard let path = step.action else { return try OwnStep(step, scope) }
+    guard let type = self[path] else {
+      throw Failure(.usage, what: "cannot run the step \(step.id)", why: "there is no action `\(path)`", next: "see `kguard playbook list`")
+    }
+    return try ActionWork(type, step, scope)
+  }
+
+  /// The playbook as it was when the run began, not the file as it is today.
+  func playbook(of run: RunRecord) throws(Failure) -> Playbook {
+    do throws(PlaybookProblems) {
+      return try Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: catalogue)
+    } catch {
+      throw error.failure.within("cannot read the playbook of run \(run.id), which another kguard wrote (\(run.kguard))")
+    }
+  }
+
+  /// Whether a run began a step that may change the cluster; one that is undone by now counts too.
+  func everTouchedCluster(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
+    let begun = Set(StepState.allCases).subtracting([.pending, .skipped])
+    return try anyStep(of: run, journal, try playbook(of: run), changedCluster: begun)
+  }
+
+  func anyStep(
+    of run: RunRecord, _ journal: RunJournal, _ playbook: Playbook, changedCluster states: Set<StepState>
+  ) throws(Failure) -> Bool {
+    zip(playbook.steps, try journal.steps(run.id)).contains { step, record in states.contains(record.state) && changesCluster(step) }
+  }
+
+  private func changesCluster(_ step: Step) -> Bool {
+    guard let path = step.action else { return step.changes }
+    return self[path]?.changesCluster ?? true
+  }
 }

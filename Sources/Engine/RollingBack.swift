@@ -1,7 +1,7 @@
 internal import Host
-internal import Journal
+public import Journal
 public import Model
-internal import Playbooks
+public import Playbooks
 
 /// The other way: a run of its own, by the playbook that the run's own playbook names.
 extension Runner {
@@ -113,8 +113,7 @@ extension Runner {
 
   /// What is given comes before what the run itself had.
   private func merged(_ given: [String: String], _ run: RunRecord, _ rollback: Playbook) -> [String: String] {
-    let accepted = Set(rollback.inputs.map(\.name))
-    return run.inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
+    run.rollbackInputs(given, for: rollback)
   }
 
   /// As it was when the run began; only an older kguard has not kept it.
@@ -154,5 +153,13 @@ extension Runner {
       what: "this rollback was given up", why: "another one with other inputs was asked for",
       next: "see `kguard show \(earlier.parent?.text ?? earlier.id.text)`")
     _ = try finish(earlier, .fail, failure, exit: .failed)
+  }
+}
+
+extension RunRecord {
+  /// The inputs of its rollback: what is given, and what the run itself had of those that the playbook knows.
+  public func rollbackInputs(_ given: [String: String], for rollback: Playbook) -> [String: String] {
+    let accepted = Set(rollback.inputs.map(\.name))
+    return inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
   }
 }

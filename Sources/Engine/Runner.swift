@@ -159,22 +159,7 @@ public final class Runner {
 
   /// Whether a step that may change the cluster was begun and not undone.
   func touchedCluster(_ run: RunRecord, _ playbook: Playbook) throws(Failure) -> Bool {
-    try anyStep(of: run, playbook, changedCluster: [.started, .succeeded, .failed])
-  }
-
-  /// The same, of a run that is being rolled back: a step that is undone by now counts too.
-  func everTouchedCluster(_ id: RunID) throws(Failure) -> Bool {
-    let run = try record(id)
-    return try anyStep(of: run, try playbook(of: run), changedCluster: Set(StepState.allCases).subtracting([.pending, .skipped]))
-  }
-
-  private func anyStep(of run: RunRecord, _ playbook: Playbook, changedCluster states: Set<StepState>) throws(Failure) -> Bool {
-    zip(playbook.steps, try journal.steps(run.id)).contains { step, record in states.contains(record.state) && changesCluster(step) }
-  }
-
-  private func changesCluster(_ step: Step) -> Bool {
-    guard let path = step.action else { return step.changes }
-    return actions[path]?.changesCluster ?? true
+    try actions.anyStep(of: run, journal, playbook, changedCluster: [.started, .succeeded, .failed])
   }
 
   // MARK: - Finding things
@@ -184,25 +169,17 @@ public final class Runner {
     throw Failure(.usage, what: "there is no run \(id)", why: "the journal does not know it", next: "see `kguard history`")
   }
 
-  /// The playbook as it was when the run began, not the file as it is today.
-  func playbook(of run: RunRecord) throws(Failure) -> Playbook {
-    do throws(PlaybookProblems) {
-      return try Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue)
-    } catch {
-      throw error.failure.within("cannot read the playbook of run \(run.id), which another kguard wrote (\(run.kguard))")
-    }
-  }
+  func playbook(of run: RunRecord) throws(Failure) -> Playbook { try actions.playbook(of: run) }
 
   func work(of step: Step, in run: RunRecord, attempt: Int = 1, evidence: [String: JSON] = [:]) throws(Failure) -> any StepWork {
-    let scope = scope(run, step, attempt: attempt, evidence: evidence)
-    guard let path = step.action else { return try OwnStep(step, scope) }
-    guard let type = actions[path] else {
-      throw Failure(.usage, what: "cannot run the step \(step.id)", why: "there is no action `\(path)`", next: "see `kguard playbook list`")
-    }
-    return try ActionWork(type, step, scope)
+    try actions.work(of: step, scope(run, step, attempt: attempt, evidence: evidence))
   }
 
   func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {
+    Self.scope(run, step, attempt: attempt, evidence: evidence)
+  }
+
+  static func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {
     let facts = [
       "id": run.id.text, "playbook": run.playbook, "step": step.id, "attempt": String(attempt),
       "started": (run.started ?? run.created).description,

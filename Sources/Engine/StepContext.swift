@@ -4,7 +4,7 @@ public import Model
 internal import Playbooks
 
 /// What a step may use while it works. For the engine's thread.
-public final class StepContext {
+public final class StepContext: StepSight {
   public let machine: any Machine
   public let state: StateDirectory
   public let run: RunID
@@ -26,6 +26,7 @@ public final class StepContext {
 
   let stopping: Stopping
   public let journal: RunJournal
+  public var records: RunJournal? { journal }
   let supervisor: Supervisor
   let observer: (any Observer)?
   let engine: Runner
@@ -101,13 +102,10 @@ public final class StepContext {
     try journal.artifact(run, step: step, kind: kind, path: path, detail: detail, state, at: machine.now())
   }
 
-  /// Whether the run that this one rolls back began a step that may have changed the cluster. An own step may do anything.
   public func parentMayHaveChangedCluster() throws(Failure) -> Bool {
     guard let parent else { return true }
-    return try engine.everTouchedCluster(parent)
+    return try engine.actions.everTouchedCluster(try engine.record(parent), journal)
   }
-
-  public func artifacts(of run: RunID) throws(Failure) -> [ArtifactRecord] { try journal.artifacts(run) }
 
   /// Runs a command of the host under the supervisor: it survives kguard, its output goes to the attempt's log.
   public func supervise(_ argv: [String], environment: [String: String] = [:]) throws(Failure) -> ChildEnd {

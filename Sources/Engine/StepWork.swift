@@ -8,6 +8,7 @@ protocol StepWork {
   /// The step is one command, and its exit status is all there is to know.
   var isOneCommand: Bool { get }
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions
   func perform(_ context: StepContext) throws(Failure)
   func verify(_ context: StepContext) throws(Failure) -> JSON
   func undo(_ context: StepContext) throws(Failure)
@@ -16,6 +17,7 @@ protocol StepWork {
 extension StepWork {
   var stopping: Stopping { .cancels }
   var isOneCommand: Bool { false }
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions { Intentions() }
 }
 
 /// A built-in action with its inputs.
@@ -31,6 +33,7 @@ struct ActionWork: StepWork {
   var stopping: Stopping { type(of: action).stopping }
   var hasUndo: Bool { action.undo != nil }
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try action.isInEffect(context) }
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions { try action.intentions(outlook) }
   func perform(_ context: StepContext) throws(Failure) { try action.perform(context) }
   func verify(_ context: StepContext) throws(Failure) -> JSON { try action.verify(context) }
   func undo(_ context: StepContext) throws(Failure) { try action.undo?(context) }

@@ -5,9 +5,11 @@ public import Model
 /// A program to start: argv, never a shell line.
 public struct Command: Sendable, Equatable {
   public var argv: [String]
-  /// Added to this process's own environment.
+  /// Added to this process's own environment, where it gets that.
   public var environment: [String: String]
   public var directory: String?
+  /// False: it starts with `environment` and nothing else. A supervised command always gets kguard's own.
+  public var inheritsEnvironment = true
 
   public init(_ argv: [String], environment: [String: String] = [:], directory: String? = nil) {
     self.argv = argv
@@ -104,7 +106,7 @@ public enum Spawn {
 
     var pid: pid_t = 0
     let code = withCStrings(command.argv) { argv in
-      withCStrings(environmentList(adding: command.environment)) { envp in
+      withCStrings(environmentList(command)) { envp in
         posix_spawn(&pid, executable, &actions, &attributes, argv, envp)
       }
     }
@@ -147,10 +149,11 @@ public enum Spawn {
       code, "cannot tell how process \(pid) ended", next: "report this as a bug; look at what the command was to do before you go on")
   }
 
-  private static func environmentList(adding extra: [String: String]) -> [String] {
+  private static func environmentList(_ command: Command) -> [String] {
+    let extra = command.environment
     var list: [String] = []
     var next = environ
-    while let entry = next.pointee {
+    while command.inheritsEnvironment, let entry = next.pointee {
       let text = String(cString: entry)
       let name = String(text.prefix { $0 != "=" })
       // What steers kguard's own tests is not for its children.

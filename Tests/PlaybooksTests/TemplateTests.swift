@@ -135,3 +135,24 @@ let scope = Scope(
     #expect(throws: Failure.self) { try condition.holds(scope) }
   }
 }
+
+@Suite struct `Conditions before a run` {
+  @Test(
+    arguments: [
+      ("${inputs.no}", false), ("${inputs.version}", true), ("${steps.later.etcd}", nil), ("${steps.snapshot.revision}", true),
+      ("not ${steps.later.etcd}", nil), ("not ${inputs.no}", true), ("${steps.later.a} and ${inputs.no}", false),
+      ("${inputs.no} and ${steps.later.a}", false), ("${steps.later.a} and ${inputs.version}", nil),
+      ("${steps.later.a} or ${inputs.version}", true), ("${steps.later.a} or ${inputs.no}", nil),
+      ("${steps.later.a} == \"1\"", nil), ("${steps.snapshot.revision} == \"4211\"", true),
+    ] as [(String, Bool?)])
+  func `only what is known decides`(text: String, answer: Bool?) throws {
+    #expect(try Condition(parsing: text).foreseen(scope, known: ["snapshot"]) == answer)
+  }
+
+  @Test func `a template shows values that are known, and none of the configuration`() throws {
+    func shown(_ text: String) throws -> String { try Template(parsing: text).foreseen(scope, known: ["snapshot"]) }
+    #expect(try shown("${inputs.version} ${steps.snapshot.revision}") == "v1.34.1 4211")
+    #expect(try shown("${steps.later.a}") == "${steps.later.a}")
+    #expect(try shown("a ${config.health.soak}") == "a ${config.health.soak}")
+  }
+}

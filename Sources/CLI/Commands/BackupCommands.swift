@@ -90,7 +90,8 @@ extension Session {
 
   /// The bundle that a person means: its id, the end of it, or nothing for the newest.
   func findBundle(_ text: String?) throws(Failure) -> BundleRecord {
-    let bundles = try readJournal()?.bundles().filter { $0.removed == nil } ?? []
+    let journal = try invocation.has(.dryRun) ? lookAtJournal() : readJournal()
+    let bundles = try journal?.bundles().filter { $0.removed == nil } ?? []
     guard let text, text != "last" else {
       if let newest = bundles.first { return newest }
       throw Failure(.usage, what: "there is no bundle yet", why: "the catalogue is empty", next: "take one with `kguard backup`")

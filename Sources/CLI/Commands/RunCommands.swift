@@ -93,7 +93,9 @@ enum RunCommands {
         throw Failure(
           .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
       }
-      if invocation.has(.dryRun) { return try session.showRollback(run) }
+      if invocation.has(.dryRun) {
+        return try session.showRollback(of: run, journal, inputs: invocation.value(etcd).map { ["etcd": $0] } ?? [:])
+      }
       if !invocation.has(.yes), !session.isJSON { session.sayWhatIsLost(run, journal, etcd: invocation.value(etcd)) }
       guard try session.confirm("Roll back run \(run.id) (\(run.playbook)), begun \(localTime(run.created))?") else {
         throw Failure(what: "nothing was rolled back", why: "the answer was no", next: "run `kguard rollback` again when you are sure")
@@ -133,7 +135,7 @@ extension Session {
   func start(_ playbook: Playbook, inputs: [String: String], resumes: Bool = false) throws(Failure) -> ExitStatus {
     let inputs = try playbook.resolveInputs(inputs)
     let configuration = try configuration()
-    if invocation.has(.dryRun) { return showSteps(playbook, inputs) }
+    if invocation.has(.dryRun) { return try showSteps(playbook, inputs, configuration.json) }
     if resumes { return try startUnattended(playbook, inputs: inputs) }
     let journal = try writeJournal()
     return try carryOut(journal, takeOver: false) { (runner) throws(Failure) in
@@ -227,25 +229,6 @@ extension Session {
     }
   }
 
-  private func showSteps(_ playbook: Playbook, _ inputs: [String: String]) -> ExitStatus {
-    if isJSON {
-      printJSON([
-        "playbook": .string(playbook.name),
-        "steps": .array(playbook.steps.map { ["id": .string($0.id), "action": .string($0.actionName)] }),
-      ])
-      return .done
-    }
-    say("Would run \(Words.heading(playbook, inputs, parent: nil, isResume: false)) from \(playbook.file):\n")
-    print(
-      table(
-        playbook.steps.enumerated().map { number, step in
-          let policy = [step.when.map { "when \($0.source)" }, step.onFailure == .stop ? nil : "on failure: \(step.onFailure.rawValue)"]
-          return ["\(number + 1).", step.id, step.actionName, policy.compactMap { $0 }.joined(separator: ", ")]
-        }))
-    say("Nothing was changed.\n")
-    return .done
-  }
-
   /// A run of its own, with the playbook `undo`.
   fileprivate func undoRollback(of run: RunRecord, _ journal: RunJournal) throws(Failure) -> ExitStatus {
     let rollbacks = try journal.rollbacks(of: run.id)
@@ -262,24 +245,5 @@ extension Session {
       }
     }
     return try start(try playbook("undo"), inputs: ["run": run.id.text])
-  }
-
-  fileprivate func showRollback(_ run: RunRecord) throws(Failure) -> ExitStatus {
-    let original: Playbook
-    do throws(PlaybookProblems) {
-      original = try Playbook.load(text: run.playbookText, file: run.playbookFile, catalogue: actions.catalogue)
-    } catch {
-      throw error.failure
-    }
-    guard let name = original.rollback else {
-      throw Failure(
-        .usage, what: "cannot roll run \(run.id) back", why: "its playbook names no `rollback:`", next: "put things back by hand")
-    }
-    guard let text = run.rollbackText else { return showSteps(try playbook(name), [:]) }
-    do throws(PlaybookProblems) {
-      return showSteps(try Playbook.load(text: text, file: run.rollbackFile ?? name, catalogue: actions.catalogue), [:])
-    } catch {
-      throw error.failure
-    }
   }
 }

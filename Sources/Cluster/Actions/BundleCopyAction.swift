@@ -22,6 +22,26 @@ public struct BundleCopyAction: Action {
     mayStayHere = inputs["no-offsite"] == "true"
   }
 
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let bundle = try outlook.bundle(self.bundle)
+    let offsite = try Offsite(try outlook.settings, outlook.machine, outlook.state)
+    if offsite.targets.isEmpty {
+      return Intentions([
+        mayStayHere ? "no target is configured: the only copy stays in \(bundle.path)" : "would be refused: \(Offsite.none)"
+      ])
+    }
+    var lines: [String] = []
+    for target in offsite.targets {
+      lines.append("\(bundle.path) → \(target.url)" + (target.isRequired ? "" : ", which may fail"))
+      do throws(Failure) {
+        if let warning = try offsite.warnOfOwnDisk(target) { lines.append("warning: \(warning)") }
+      } catch {
+        lines.append("would be refused: \(error)")
+      }
+    }
+    return Intentions(lines + ["\(offsite.sealing), and read back"])
+  }
+
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
     let settings = try context.settings

@@ -12,6 +12,15 @@ public struct BundlePrune: Action {
 
   public init(_ inputs: ActionInputs) throws(Failure) {}
 
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    guard let journal = outlook.records else { return Intentions(["nothing: there is no bundle yet"]) }
+    let plan = try PrunePlan(journal, try outlook.settings, running: outlook.run)
+    var lines = plan.going.map { "removes \($0.directory)" } + plan.goingCopies.map { "removes bundle \($0.bundle) at \($0.target)" }
+    let stages = try EndedStages(journal).paths.filter { (try? Files.exists($0)) == true }
+    lines += stages.map { "removes the restored copy \($0)" }
+    return Intentions(["by the catalogue as it is now: \(plan.staying.count) kept, \(plan.going.count) removed"] + lines)
+  }
+
   public func perform(_ context: StepContext) throws(Failure) {
     try EndedStages(context.journal, running: context.run, step: context.step)
       .discard(context.journal, at: context.machine.now()) { context.message($0) }

@@ -14,6 +14,11 @@ public struct BundleVerify: Action {
 
   public init(_ inputs: ActionInputs) throws(Failure) {}
 
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let bundle = try outlook.bundle(nil)
+    return Intentions(["reads every page of \(bundle.snapshot)", "writes \(bundle.sums) and \(bundle.manifest)"])
+  }
+
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(nil)
     guard let taken = try EtcdSnapshot.taken(bundle) else {

@@ -22,12 +22,27 @@ struct ClusterAssess: Action {
       .usage, what: "cannot assess the cluster", why: "the input `etcd` is `\(etcd)`", next: "write auto, always or never")
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let target = try RollbackTarget(outlook)
+    let site = try ControlPlaneSite.look(outlook, target)
+    let evidence: JSON
+    do throws(Failure) {
+      evidence = try decide(outlook, target, site) { () throws(Failure) in try Assessment.look(outlook, target) }
+    } catch {
+      return Intentions(["would stop here: \(error)", error.next])
+    }
+    let reasons = (evidence["reasons"]?.array ?? []).compactMap(\.string)
+    var lines = ["decides, as the node is now: \(evidence["summary"]?.string ?? "")"]
+    if reasons.count > 1 { lines.append("also: \(named(Array(reasons.dropFirst()), most: 3, separator: "; "))") }
+    return Intentions(lines, evidence: evidence)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context)
     try AvailabilitySampler.start(context)
     // Seen now, while the manifests may still be there.
     let site = try ControlPlaneSite.read(context, target)
-    let evidence = try decide(context, target, site)
+    let evidence = try decide(context, target, site) { () throws(Failure) in try Assessment.make(context, target) }
     try failpoint("\(context.step)/save.before")
     try Files.makeDirectory(context.state.directory(of: context.run), mode: 0o700)
     try Files.replace(file(context), with: Array((evidence.text(pretty: true) + "\n").utf8))
@@ -42,13 +57,15 @@ struct ClusterAssess: Action {
 
   private func file(_ context: StepContext) -> String { context.state.directory(of: context.run) + "/assessment.json" }
 
-  private func decide(_ context: StepContext, _ target: RollbackTarget, _ site: ControlPlaneSite) throws(Failure) -> JSON {
+  private func decide(
+    _ context: some StepSight, _ target: RollbackTarget, _ site: ControlPlaneSite, assess: () throws(Failure) -> Assessment
+  ) throws(Failure) -> JSON {
     let packages = PackageChange.left(context).words
     // Whatever ails the cluster now, this run has not done it, and its bundle is no cure.
     if etcd != Configuration.EtcdRestore.always.rawValue, try !context.parentMayHaveChangedCluster() {
       return try untouched(context, target, packages, isExternal: site.data == nil)
     }
-    let assessment = try Assessment.make(context, target)
+    let assessment = try assess()
     let configured = try context.settings.etcd.restore
     let mode = etcd.flatMap { Configuration.EtcdRestore(rawValue: $0) } ?? configured
     let isExternal = site.data == nil
@@ -90,7 +107,7 @@ struct ClusterAssess: Action {
   }
 
   private func untouched(
-    _ context: StepContext, _ target: RollbackTarget, _ packages: [String], isExternal: Bool
+    _ context: some StepSight, _ target: RollbackTarget, _ packages: [String], isExternal: Bool
   ) throws(Failure) -> JSON {
     let reason = "the run had not begun to change the cluster"
     return [
@@ -118,18 +135,18 @@ struct ClusterAssess: Action {
   }
 
   /// The run's drain has left the node cordoned. An API server that is away says nothing; then the control plane is put back anyway.
-  private func isCordonedByRun(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> Bool {
+  private func isCordonedByRun(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> Bool {
     guard try context.artifacts(of: target.run).contains(where: { $0.kind == "cordon" }) else { return false }
     return (try? NodeView(context))?.isCordoned == true
   }
 
-  private func externalAdvice(_ context: StepContext, _ target: RollbackTarget) -> String {
+  private func externalAdvice(_ context: some StepSight, _ target: RollbackTarget) -> String {
     "etcd is external: kguard does not restore it; if its data must go back, stop every API server, have its owner restore "
       + "\(target.bundleDirectory(context).snapshot) on all members with a new token, then start the API servers"
   }
 
   /// Data that a newer etcd has opened cannot be opened by the older one again.
-  private func requireSameEtcd(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
+  private func requireSameEtcd(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) {
     guard let bundle = try target.bundle(context), let before = EtcdVersion(bundle.etcdVersion),
       let survey = try? context.settings.etcdCluster(context.machine, stop: context.stop).survey(),
       let now = survey.seats.compactMap({ $0.status.flatMap { EtcdVersion($0.version) } }).max(), !now.isSameFamily(as: before)

@@ -15,6 +15,13 @@ struct ClusterBaseline: Action {
     (try? Baseline.load(context.state, context.run)) != nil
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    var lines = ["writes \(Baseline.path(outlook.state, outlook.run))"]
+    let versions = try ControlPlane.manifestVersions(outlook.machine)
+    lines.append("now: " + ControlPlane.names.map { "\($0) \(versions[$0]?.description ?? "of no version")" }.joined(separator: ", "))
+    return Intentions(lines)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let baseline = try Baseline.read(context.machine, try context.settings, stop: context.stop)
     try failpoint("cluster-baseline/save.before")

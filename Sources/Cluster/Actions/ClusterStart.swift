@@ -28,12 +28,22 @@ struct ClusterStart: Action {
     return try WatchHolders(context).left().isEmpty
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let names = try manifests(outlook).manifests.map(\.name)
+    // In a rollback what goes back in is not out yet.
+    let back = names.isEmpty ? try StaticPodFiles.names(outlook.machine) : names
+    return Intentions([
+      "\(named(back.sorted(), most: 12)) go back into \(outlook.machine.locate(ControlPlane.manifests))",
+      "restarts kubelet, and waits at most \(timeout.forPeople) until the API server is ready",
+    ])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     try Outage.begin(.start, context)
     let holders = WatchHolders(context)
     let isBackwards = try runBackwards(context)
     if isBackwards { try holders.note() }
-    try manifests(context).putIn()
+    try manifests(context).putIn(context)
     try failpoint("\(context.step)/kubelet.before")
     try Kubelet.systemctl(context.machine, ["daemon-reload"], "cannot start kubelet")
     // One that came up by itself, after a power cut or with a package, may have read files that were not yet put back.
@@ -63,7 +73,7 @@ struct ClusterStart: Action {
     ]
   }
 
-  private func manifests(_ context: StepContext) throws(Failure) -> ManifestsIn {
+  private func manifests(_ context: some StepSight) throws(Failure) -> ManifestsIn {
     try ManifestsIn(context, try RollbackTarget(context, undo: undo), undo: undo != nil)
   }
 
@@ -77,7 +87,7 @@ struct ClusterStart: Action {
 
   /// Etcd's data was exchanged by this run or an earlier rollback of the same target, and its revisions were not raised: after an undo
   /// they never are.
-  private func runBackwards(_ context: StepContext) throws(Failure) -> Bool {
+  private func runBackwards(_ context: some StepSight) throws(Failure) -> Bool {
     let target = try RollbackTarget(context, undo: undo)
     let runs = undo == nil ? target.rollbacks : [context.run]
     for run in Set(runs + [context.run]) {

@@ -21,6 +21,15 @@ struct ClusterStop: Action {
     try ControlPlaneStop(context, try RollbackTarget(context, undo: undo)).left().isEmpty
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let names = try StaticPodFiles.names(outlook.machine)
+    let from = outlook.machine.locate(ControlPlane.manifests)
+    return Intentions([
+      names.isEmpty ? "no manifest is in \(from)" : "\(names.sorted().joined(separator: ", ")): \(from) → \(StaticPodFiles.out(outlook))",
+      "stops kubelet, and waits until no container, port or lock of the control plane is left",
+    ])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context, undo: undo)
     if undo != nil && target.moved.allSatisfy({ $0.state == .removed || $0.kind == EtcdRescue.kind }) {

@@ -26,6 +26,13 @@ struct ClusterVerify: Action {
     timeout = inputs["timeout"].flatMap { Duration(text: $0) }
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let settings = try outlook.settings
+    let (soak, limit) = (soak ?? settings.health.soak, timeout ?? settings.health.timeout)
+    let goal = version.map { "all is well at \($0)" } ?? "all is well"
+    return Intentions(["waits at most \(limit.forPeople) until \(goal) for \(soak.forPeople) without a break"])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     try AvailabilitySampler.start(context)
     let settings = try context.settings

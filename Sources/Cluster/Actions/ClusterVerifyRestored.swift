@@ -23,6 +23,14 @@ struct ClusterVerifyRestored: Action {
   /// An undo is over when its record is there: what it took back is not known as moved any more.
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { undo != nil ? try Files.exists(file(context)) : false }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let settings = try outlook.settings
+    let limit = timeout ?? settings.health.timeout
+    let target = try RollbackTarget(outlook, undo: undo)
+    let with = try target.bundle(outlook).map { "; compares it with the bundle \($0.id)" } ?? ""
+    return Intentions(["waits at most \(limit.forPeople) until the cluster is well\(undo == nil ? with : "")"])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context, undo: undo)
     let packages = undo == nil ? PackageChange.left(context) : (words: [], commands: "")

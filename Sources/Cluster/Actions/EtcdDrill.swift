@@ -28,6 +28,35 @@ public struct EtcdDrill: Action {
     "count": "counting its keys",
   ]
 
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let settings = try outlook.settings
+    let bundle = try outlook.bundle(self.bundle)
+    let scene = try DrillScene(outlook, bundle)
+    var lines: [String] = []
+    let old = try outlook.records.map { (journal) throws(Failure) in
+      try EndedStages(journal).paths.filter { (try? Files.exists($0)) == true }
+    }
+    if let old, !old.isEmpty { lines.append("removes what earlier drills have left: \(named(old))") }
+    let plan = try scene.own.map { (own) throws(Failure) in
+      try DrillOrder.plan(outlook.machine, settings, beside: own, id: bundle.id)
+    }
+    let staged = plan?.staged ?? DrillOrder.elsewhere(outlook.state)
+    let tools = DrillOrder.tools(outlook.machine, settings, outlook.state, image: scene.image)
+    if let version = scene.version {
+      lines.append("restores with \(tools.words("a restore tool") { (tools) throws(Failure) in try tools.findRestoreTool(for: version) })")
+      lines.append("into \(staged)" + (keep ? ", which stays for a rollback" : ", and removes it again"))
+      lines.append(
+        "boots a copy with \(tools.words("etcd") { (tools) throws(Failure) in try tools.findServer(for: version) })")
+    } else {
+      lines += ["with the tools of etcd's own version, which cannot be told now", "into \(staged)"]
+    }
+    let place = plan?.parent ?? outlook.state.path
+    if let size = scene.size, let free = try? Files.freeSpace(place) {
+      lines.append("needs \(sizeForPeople(Drill.space(forSnapshot: size))) in \(place), where \(sizeForPeople(free)) are free")
+    }
+    return Intentions(lines)
+  }
+
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
     do throws(Failure) { try drill(bundle, context) } catch {
@@ -78,6 +107,32 @@ public struct EtcdDrill: Action {
   }
 }
 
+/// What a drill will find: a bundle that is there, or, of one that is not taken yet, the living etcd.
+private struct DrillScene {
+  var own: EtcdManifest?
+  var version: EtcdVersion?
+  var image: String?
+  var size: Int64?
+
+  init(_ outlook: Outlook, _ bundle: BundleDirectory) throws(Failure) {
+    let settings = try outlook.settings
+    if try Files.exists(bundle.manifest) {
+      let manifest = try BundleManifest(reading: bundle)
+      let members = (manifest.etcd["members"]?.array ?? []).compactMap { EtcdMember(json: $0) }
+      own = DrillOrder.own(outlook.machine, settings, members)
+      version = EtcdVersion(manifest.etcdVersion)
+      image = manifest.etcd["image"]?.string
+      size = manifest.file(BundleDirectory.snapshotName)?.size
+      return
+    }
+    own = try settings.etcdLocation(outlook.machine).manifest
+    image = own?.image
+    let source = try? EtcdSource.find(outlook)
+    version = source.map { EtcdVersion($0.status.version) } ?? own.flatMap { EtcdVersion(image: $0.image) }
+    size = source?.status.dbSize
+  }
+}
+
 /// A drill of any bundle: this run's, an earlier one, or one that was pulled to another machine.
 public struct DrillOrder {
   private let order: Drill.Order
@@ -100,16 +155,14 @@ public struct DrillOrder {
     }
     let members = (etcd["members"]?.array ?? []).compactMap { EtcdMember(json: $0) }
     // On a member of the cluster beside its data; on another machine in kguard's own directory.
-    let location = try? EtcdLocation.find(machine, configuration.etcdOverrides)
-    let own = location?.manifest.flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
+    let own = Self.own(machine, configuration, members)
     let plan: StagingPlan
     if let given {
       plan = given
     } else if let own {
-      plan = try StagingPlan.make(
-        machine, dataDirectory: configuration.etcd.dataDir ?? own.dataDirectory, walDirectory: own.walDirectory, id: bundle.id)
+      plan = try Self.plan(machine, configuration, beside: own, id: bundle.id)
     } else {
-      let directory = state.path + "/drills"
+      let directory = Self.elsewhere(state)
       try Files.makeDirectory(directory, mode: 0o700)
       plan = try StagingPlan.loose(in: directory, id: bundle.id)
     }
@@ -118,14 +171,32 @@ public struct DrillOrder {
     var order = Drill.Order(snapshot: bundle.snapshot, sha256: file.sha256, plan: plan, membership: membership, version: version)
     order.prefix = etcd["prefix"]?.string ?? "/registry"
     self.order = order
-    drill = Drill(
-      EtcdTools(machine, cache: state.path + "/tools", image: etcd["image"]?.string, restoreTool: configuration.etcd.tool), stop: stop)
+    drill = Drill(Self.tools(machine, configuration, state, image: etcd["image"]?.string), stop: stop)
     digest = manifest.liveDigest
     liveKeys = manifest.snapshot["liveKeys"]?.int
     self.stop = stop
   }
 
-  /// `planned` is told where the restored data will stand before anything is made there.
+  /// The etcd of this machine, where it is one of these members.
+  static func own(_ machine: any Machine, _ configuration: Configuration, _ members: [EtcdMember]) -> EtcdManifest? {
+    let manifest = (try? EtcdLocation.find(machine, configuration.etcdOverrides))?.manifest
+    return manifest.flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
+  }
+
+  static func plan(
+    _ machine: any Machine, _ configuration: Configuration, beside own: EtcdManifest, id: String
+  ) throws(Failure) -> StagingPlan {
+    try StagingPlan.make(
+      machine, dataDirectory: configuration.etcd.dataDir ?? own.dataDirectory, walDirectory: own.walDirectory, id: id)
+  }
+
+  /// Where the data is restored on a machine that is no member.
+  static func elsewhere(_ state: StateDirectory) -> String { state.path + "/drills" }
+
+  static func tools(_ machine: any Machine, _ configuration: Configuration, _ state: StateDirectory, image: String?) -> EtcdTools {
+    EtcdTools(machine, cache: state.path + "/tools", image: image, restoreTool: configuration.etcd.tool)
+  }
+
   /// What is seen from outside of a phase that does not tell by itself how far it is.
   func follow(_ phase: String, _ growth: FileGrowth) {
     let size = (try? Files.info(order.snapshot)?.size) ?? 0
@@ -136,6 +207,7 @@ public struct DrillOrder {
     }
   }
 
+  /// `planned` is told where the restored data will stand before anything is made there.
   public func run(
     _ phase: (String) -> Void, progress: (Progress) -> Void = { _ in }, planned: (StagingPlan) throws(Failure) -> Void
   ) throws(Failure) -> StagedData {

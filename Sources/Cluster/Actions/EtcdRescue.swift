@@ -16,6 +16,29 @@ struct EtcdRescue: Action {
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try Files.exists(record(context)) }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let target = try RollbackTarget(outlook)
+    let directory = directory(outlook)
+    let site = try ControlPlaneSite.look(outlook, target)
+    let source: EtcdSource
+    do throws(Failure) { source = try EtcdSource.find(outlook) } catch {
+      let database = site.data.map { "\($0)/member/snap/db → \(directory)/db, where no process holds it" }
+      return Intentions(["etcd gives no snapshot now: \(error)", database ?? "what the swap moves aside is the rescue"])
+    }
+    let manifest = try BundleManifest(reading: target.bundleDirectory(outlook))
+    var lines = ["saves etcd's present state, from \(source.words)", "to \(directory)/snapshot.db"]
+    let (before, now) = (manifest.revision, source.status.header.revision)
+    lines.append(
+      "revision \(before) in the bundle \(manifest.id), \(now) now"
+        + (now > before ? ": \(now - before) revisions were written since" : ""))
+    do throws(Failure) {
+      lines.append(try LostPreview(since: manifest, outlook.machine, try outlook.settings).words)
+    } catch {
+      lines.append("what was written since cannot be told now: \(error.why)")
+    }
+    return Intentions(lines)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context)
     let directory = directory(context)
@@ -56,7 +79,7 @@ struct EtcdRescue: Action {
     return evidence
   }
 
-  private func directory(_ context: StepContext) -> String { context.state.path + "/rescue/\(context.run)" }
+  private func directory(_ context: some StepSight) -> String { context.state.path + "/rescue/\(context.run)" }
   private func record(_ context: StepContext) -> String { directory(context) + "/rescue.json" }
 
   /// A snapshot where etcd answers, else its database file; where neither can be had, the data that the swap moves aside is the rescue.

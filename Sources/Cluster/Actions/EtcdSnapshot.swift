@@ -18,6 +18,13 @@ public struct EtcdSnapshot: Action {
     return taken.at("snapshot", "size")?.int == info.size
   }
 
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let to = "to \(try outlook.bundle(nil).snapshot)"
+    do throws(Failure) { return Intentions(["from \(try EtcdSource.find(outlook).words)", to]) } catch {
+      return Intentions(["from etcd, which gives none now: \(error)", to])
+    }
+  }
+
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(nil)
     try bundle.make()

@@ -17,6 +17,18 @@ struct EtcdStage: Action {
     return try copy.isSound(stop: context.stop)
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let copy = try copy(outlook)
+    let staged = copy.plan.staged
+    if try copy.ready() != nil { return Intentions(["reads \(staged), which stands ready, and compares it with the bundle"]) }
+    let settings = try outlook.settings
+    let tools = DrillOrder.tools(outlook.machine, settings, outlook.state, image: copy.manifest.etcd["image"]?.string)
+    let tool = EtcdVersion(copy.manifest.etcdVersion).map { version in
+      tools.words("a restore tool") { (tools) throws(Failure) in try tools.findRestoreTool(for: version) }
+    }
+    return Intentions(["restores \(copy.bundle.snapshot) again, with \(tool ?? "etcd's own tool")", "into \(staged), and proves it"])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let copy = try copy(context)
     if let damaged = try copy.ready() {
@@ -45,8 +57,8 @@ struct EtcdStage: Action {
     ]
   }
 
-  private func copy(_ context: StepContext) throws(Failure) -> StagedCopy {
+  private func copy(_ context: some StepSight) throws(Failure) -> StagedCopy {
     let target = try RollbackTarget(context)
-    return try StagedCopy(context, target, try ControlPlaneSite.read(context, target))
+    return try StagedCopy(context, target, try ControlPlaneSite.look(context, target))
   }
 }

@@ -22,6 +22,23 @@ struct EtcdSwap: Action {
     return exchanges.isEmpty ? true : try markerIsGone(context)
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let target = try RollbackTarget(outlook, undo: undo)
+    let exchanges = try exchanges(outlook)
+    var lines: [String] = []
+    for exchange in exchanges {
+      let what = exchange.movesFiles ? "the files of " : ""
+      lines.append("\(what)\(exchange.live) → \(exchange.outgoing)")
+      let isThere = try Files.exists(exchange.incoming)
+      lines.append("\(what)\(exchange.incoming) → \(exchange.live)" + (isThere ? "" : "; it is restored first, it is not there now"))
+    }
+    if exchanges.isEmpty { lines.append("nothing: the rollback of run \(target.run) has not exchanged etcd's data") }
+    if undo == nil, try staged(outlook).ready()?.evidence["revisionBumped"]?.bool == false {
+      lines.append("etcd's revisions run backwards then: who watches the API server on this node is restarted after it")
+    }
+    return Intentions(lines)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     try Outage.begin(.swap, context)
     try ControlPlaneStop(context, try RollbackTarget(context, undo: undo)).ensure()
@@ -64,15 +81,15 @@ struct EtcdSwap: Action {
 
   // MARK: - What is exchanged
 
-  private func exchanges(_ context: StepContext) throws(Failure) -> [EtcdExchange] {
+  private func exchanges(_ context: some StepSight) throws(Failure) -> [EtcdExchange] {
     let target = try RollbackTarget(context, undo: undo)
     if undo != nil { return EtcdExchange.undoing(target, run: context.run) }
     return EtcdExchange.swaps(try staged(context).plan, target, run: context.run)
   }
 
-  private func staged(_ context: StepContext) throws(Failure) -> StagedCopy {
+  private func staged(_ context: some StepSight) throws(Failure) -> StagedCopy {
     let target = try RollbackTarget(context)
-    return try StagedCopy(context, target, try ControlPlaneSite.read(context, target))
+    return try StagedCopy(context, target, try ControlPlaneSite.look(context, target))
   }
 
   private func isBegun(_ exchanges: [EtcdExchange], _ context: StepContext) throws(Failure) -> Bool {

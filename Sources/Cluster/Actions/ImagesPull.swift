@@ -14,8 +14,17 @@ struct ImagesPull: Action {
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try missing(context).isEmpty }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    guard (try? ThisNode.version(of: "kubeadm", outlook.machine)) == version else {
+      return Intentions(["runs `\((try argv(outlook)).joined(separator: " "))` with the new kubeadm, which knows the images"])
+    }
+    let missing = try missing(outlook)
+    if missing.isEmpty { return Intentions(["nothing: every image is on this node"]) }
+    return Intentions(["runs `\((try argv(outlook)).joined(separator: " "))`", "not on this node yet: \(named(missing, most: 12))"])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
-    try context.superviseToSuccess(["kubeadm", "config", "images", "pull"] + (try options(context)))
+    try context.superviseToSuccess(try argv(context))
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
@@ -33,17 +42,21 @@ struct ImagesPull: Action {
     return ["images": .object(digests), "summary": .string("\(wanted.count) images are on this node")]
   }
 
-  private func missing(_ context: StepContext) throws(Failure) -> [String] {
+  private func argv(_ context: some StepSight) throws(Failure) -> [String] {
+    ["kubeadm", "config", "images", "pull"] + (try options(context))
+  }
+
+  private func missing(_ context: some StepSight) throws(Failure) -> [String] {
     let there = Set(try ContainerRuntime(context.machine).images().flatMap(\.tags))
     return try wanted(context).filter { !there.contains($0) }
   }
 
-  private func options(_ context: StepContext) throws(Failure) -> [String] {
+  private func options(_ context: some StepSight) throws(Failure) -> [String] {
     let repository = try ClusterConfiguration.read(ThisNode.api(context.machine, timeout: .seconds(20)))?.imageRepository
     return ["--kubernetes-version=\(version)"] + (repository.map { ["--image-repository=\($0)"] } ?? [])
   }
 
-  private func wanted(_ context: StepContext) throws(Failure) -> [String] {
+  private func wanted(_ context: some StepSight) throws(Failure) -> [String] {
     let result = try context.machine.run(["kubeadm", "config", "images", "list"] + options(context), timeout: .seconds(60))
     let names = result.text.split(whereSeparator: \.isWhitespace).map(String.init).filter { $0.contains("/") && $0.contains(":") }
     guard result.end.isSuccess, !names.isEmpty else {

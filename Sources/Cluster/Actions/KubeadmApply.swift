@@ -39,6 +39,18 @@ struct KubeadmApply: Action {
     }
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let limit = "only with a bundle of this run that is verified, drilled, copied and at most \(maxAge.forPeople) old"
+    let versions = try ControlPlane.manifestVersions(outlook.machine)
+    var moves: [String] = []
+    for group in Set(versions.values).sorted() {
+      let names = ControlPlane.names.filter { versions[$0] == group }.joined(separator: ", ")
+      moves.append(group == version ? "\(names) at \(group) already" : "\(names): \(group) → \(version)")
+    }
+    if let etcd = try? outlook.settings.etcdLocation(outlook.machine).manifest { moves.append("etcd: kubeadm decides; now \(etcd.image)") }
+    return Intentions(["runs `\(argv.joined(separator: " "))`, \(limit)"] + moves)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     // Where kubeadm was at work already, going on is better than going back, whatever the bundle's age.
     _ = try GuardedBundle.require(context, maxAge: context.isResume ? nil : maxAge)
@@ -64,10 +76,10 @@ struct KubeadmApply: Action {
     try settle(context, end)
   }
 
+  private var argv: [String] { ["kubeadm", "upgrade", "apply", version.description, "-y"] }
+
   private func apply(_ context: StepContext, _ reporter: CrashReporter) throws(Failure) -> ChildEnd {
-    try reporter.watch { () throws(Failure) in
-      try context.supervise(["kubeadm", "upgrade", "apply", version.description, "-y"])
-    }
+    try reporter.watch { () throws(Failure) in try context.supervise(argv) }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {

@@ -12,9 +12,15 @@ struct KubeadmPlan: Action {
 
   init(_ inputs: ActionInputs) throws(Failure) { version = try inputs.requireVersion("version") }
 
-  func perform(_ context: StepContext) throws(Failure) {
-    try context.superviseToSuccess(["kubeadm", "upgrade", "plan", version.description])
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    Intentions(["runs `\(argv.joined(separator: " "))`"])
   }
+
+  func perform(_ context: StepContext) throws(Failure) {
+    try context.superviseToSuccess(argv)
+  }
+
+  private var argv: [String] { ["kubeadm", "upgrade", "plan", version.description] }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     let changes = Self.changes(context.output())

@@ -21,6 +21,14 @@ struct KubeletRestart: Action {
     return (try? problem(context)) == .some(nil)
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let now = (try? ThisNode.version(of: "kubelet", outlook.machine)).map { "; the installed one is \($0) now" } ?? ""
+    return Intentions([
+      "runs `systemctl daemon-reload` and `systemctl restart kubelet`\(now)",
+      "waits at most \(timeout.forPeople) until \(try ThisNode.name(outlook.machine)) is ready",
+    ])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     try AvailabilitySampler.start(context)
     let before = try Kubelet.process(context.machine)

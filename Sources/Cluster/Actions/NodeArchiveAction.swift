@@ -26,6 +26,15 @@ public struct NodeArchiveAction: Action {
     return (try? NodeArchive.list(file)) != nil
   }
 
+  public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let isControlPlane = try countsAsControlPlane(outlook.machine)
+    if !isControlPlane, try !Self.isKubernetes(outlook.machine) { return Intentions(["nothing to archive: \(Self.noKubernetes)"]) }
+    let paths = NodeScope.roots + (isControlPlane ? try EncryptionConfig.paths(outlook.machine) : [])
+    var there: [String] = []
+    for path in paths where try outlook.machine.info(path) != nil { there.append(path) }
+    return Intentions(["writes \(try outlook.bundle(nil).archive)", "with " + there.joined(separator: ", ")])
+  }
+
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(nil)
     let isControlPlane = try countsAsControlPlane(context.machine)

@@ -28,6 +28,18 @@ struct NodeDrain: Action {
     return view.isSole || (view.isCordoned && view.evictable.isEmpty)
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let view = try NodeView(outlook, deletesLocalData: deletesLocalData)
+    if view.isSole { return Intentions(["nothing: no other node could take the pods of \(view.name)"]) }
+    var lines = ["\(view.isCordoned ? "\(view.name) is cordoned already" : "cordons \(view.name)")"]
+    if !view.evictable.isEmpty {
+      let pods = view.evictable.map { "\($0.namespace)/\($0.name)" }
+      lines.append("evicts, for at most \(patience.forPeople), \(pods.count) pods: \(named(pods))")
+    }
+    if !view.left.isEmpty { lines.append("leaves running: \(named(view.left))") }
+    return Intentions(lines)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     var view = try look(context)
     if view.isSole { return }
@@ -95,7 +107,7 @@ struct NodeView {
   /// Those that would be lost, or their data, in words: they go on running.
   let left: [String]
 
-  init(_ context: StepContext, deletesLocalData: Bool = false) throws(Failure) {
+  init(_ context: some StepSight, deletesLocalData: Bool = false) throws(Failure) {
     name = try ThisNode.name(context.machine)
     let api = try ThisNode.api(context.machine, timeout: .seconds(20), stop: context.stop)
     let nodes = try api.nodes()

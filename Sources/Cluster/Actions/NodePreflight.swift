@@ -23,6 +23,18 @@ struct NodePreflight: Action {
     mayStayHere = inputs.isTrue("no-offsite")
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let ahead = ignored.isEmpty ? "" : "; failures are only warned of: \(ignored.joined(separator: ", "))"
+    let command = "kguard check" + (version.map { " \($0)" } ?? "")
+    var lines = ["\(PreflightCheck.all.count) checks of node, etcd and cluster\(ahead); `\(command)` carries them out now"]
+    if let target = version.flatMap({ KubernetesVersion($0) }), let now = try ControlPlane.manifestVersions(outlook.machine).values.max(),
+      let obstacle = now.obstacle(to: target)
+    {
+      lines.append("would be refused: \(obstacle)")
+    }
+    return Intentions(lines)
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let report = try runPreflight(
       context.machine, context.settings, context.state, version: version, ignoring: ignored, mayStayHere: mayStayHere)

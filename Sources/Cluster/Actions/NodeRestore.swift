@@ -1,3 +1,4 @@
+internal import Bundles
 internal import Engine
 internal import Host
 internal import Journal
@@ -24,6 +25,36 @@ struct NodeRestore: Action {
     let target = try RollbackTarget(context, undo: undo)
     if undo != nil { return try toTakeBack(context, target).isEmpty }
     return try ArchivedNode.find(context, target)?.differing(context.machine).isEmpty ?? true
+  }
+
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let target = try RollbackTarget(outlook, undo: undo)
+    if undo != nil {
+      let changes = try toTakeBack(outlook, target)
+      return Intentions(
+        changes.isEmpty
+          ? ["nothing: no file was put back"]
+          : changes.map { change in change.former.map { "\($0) → \(change.path)" } ?? "\(change.path) moves aside" })
+    }
+    guard let archive = try ArchivedNode.find(outlook, target) else {
+      return Intentions(["nothing: the run kept no archive of the node"])
+    }
+    var (back, added): ([String], [String]) = ([], [])
+    // Where what gives way to them goes: nearly always one place.
+    var places: [String] = []
+    for difference in try archive.differing(outlook.machine) {
+      if case .changed(let entry) = difference { back.append(entry.path) } else { added.append(difference.path) }
+      let path = outlook.machine.locate(difference.path)
+      guard try Files.exists(path) else { continue }
+      let parts = try aside(path, asideName(outlook), outlook).split(separator: "/")
+      let place = "/" + parts.prefix { $0 != asideName(outlook) }.joined(separator: "/") + "/" + asideName(outlook)
+      if !places.contains(place) { places.append(place) }
+    }
+    var lines: [String] = []
+    if !back.isEmpty { lines.append("puts back from \(target.bundleDirectory(outlook).archive): \(named(back, most: 12))") }
+    if !added.isEmpty { lines.append("moves aside what was not there before the run: \(named(added, most: 12))") }
+    if !places.isEmpty { lines.append("what gives way goes to \(named(places))") }
+    return Intentions(lines.isEmpty ? ["nothing: every file is as it was"] : lines)
   }
 
   func perform(_ context: StepContext) throws(Failure) {
@@ -76,7 +107,7 @@ struct NodeRestore: Action {
     try context.artifact(Self.restoredKind, path, .planned, detail: detail)
     if former != nil {
       try context.move(
-        Self.asideKind, path, to: try aside(path, "kguard-aside-\(context.run)", context), label: "file-aside-\(label)")
+        Self.asideKind, path, to: try aside(path, asideName(context), context), label: "file-aside-\(label)")
     }
     if case .changed(let entry) = difference {
       try failpoint("\(context.step)/file-\(label).before")
@@ -86,8 +117,10 @@ struct NodeRestore: Action {
     try context.artifact(Self.restoredKind, path, .present)
   }
 
+  private func asideName(_ context: some StepSight) -> String { "kguard-aside-\(context.run)" }
+
   /// Below the same directory, so that it is a rename; `/etc/kubernetes` gets one place for all of its files.
-  private func aside(_ path: String, _ name: String, _ context: StepContext) throws(Failure) -> String {
+  private func aside(_ path: String, _ name: String, _ context: some StepSight) throws(Failure) -> String {
     let root = context.machine.locate("/etc/kubernetes")
     let directory = Files.directory(of: path)
     if path.hasPrefix(root + "/"), try Files.info(directory)?.device == Files.info(root)?.device {
@@ -105,7 +138,7 @@ struct NodeRestore: Action {
   }
 
   /// What the rollbacks changed and is not yet taken back, the last one first.
-  private func toTakeBack(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> [Change] {
+  private func toTakeBack(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> [Change] {
     var seen: Set<String> = []
     var changes: [Change] = []
     let undone = Set(try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind && $0.state == .present }.map(\.path))

@@ -16,6 +16,13 @@ struct NodeUncordon: Action {
     return try !NodeView(context).isCordoned
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let name = try ThisNode.name(outlook.machine)
+    if try Self.isOurs(outlook) { return Intentions(["\(name) takes pods again: the run has cordoned it"]) }
+    guard outlook.parent == nil else { return Intentions(["nothing: the run has not cordoned \(name)"]) }
+    return Intentions(["\(name) takes pods again, where this run has cordoned it"])
+  }
+
   func perform(_ context: StepContext) throws(Failure) { try Self.uncordonIfOurs(context) }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
@@ -39,7 +46,7 @@ struct NodeUncordon: Action {
   }
 
   /// Whether the run cordoned the node, and not somebody before it.
-  private static func isOurs(_ context: StepContext) throws(Failure) -> Bool {
+  private static func isOurs(_ context: some StepSight) throws(Failure) -> Bool {
     try context.artifacts(of: context.parent ?? context.run).contains { $0.kind == "cordon" }
   }
 }

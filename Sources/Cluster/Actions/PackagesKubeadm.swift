@@ -18,6 +18,7 @@ struct PackagesKubeadm: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try change.isInEffect(context) }
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions { try change.intentions(outlook) }
   func perform(_ context: StepContext) throws(Failure) { try change.perform(context) }
   func verify(_ context: StepContext) throws(Failure) -> JSON { try change.verify(context) }
 

@@ -16,6 +16,7 @@ struct PackagesKubelet: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try change.isInEffect(context) }
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions { try change.intentions(outlook) }
   func perform(_ context: StepContext) throws(Failure) {
     do throws(Failure) { try change.perform(context) } catch {
       if error.exit != .failed { throw error }

@@ -13,6 +13,21 @@ struct PackagesRestore: Action {
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool { PackageChange.left(context).words.isEmpty }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    guard let former = try FormerPackages.load(outlook) else { return Intentions(["nothing: the run has changed no package"]) }
+    let manager = try PackageChange.manager(outlook)
+    var found: [String] = []
+    let way = try former.wayBack(manager) { found.append($0) }
+    for name in way.changed {
+      let now = try manager.installed(name) ?? "(not whole)"
+      found.append("\(name) \(now) → \(former.version(name) ?? "") with \(manager.name)")
+    }
+    if !way.files.isEmpty { found.append("from the files in \(FormerPackages.directory(outlook))") }
+    if !way.others.isEmpty { found.append("from the repository: \(way.others.map { "\($0.name) \($0.version)" }.joined(separator: ", "))") }
+    if !former.holds.isEmpty { found.append("held again: \(former.holds.joined(separator: ", "))") }
+    return Intentions(found)
+  }
+
   func perform(_ context: StepContext) throws(Failure) { try PackageChange.undo(context) }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {

@@ -138,10 +138,12 @@ public struct Drill {
     return nil
   }
 
+  /// The staged directory and its copy, each with two segments of 64 MiB of write-ahead log.
+  static func space(forSnapshot size: Int64) -> Int64 { size.multipliedReportingOverflow(by: 2).partialValue &+ 320 << 20 }
+
   private func requireSpace(_ order: Order) throws(Failure) {
     let size = try Files.info(order.snapshot)?.size ?? 0
-    // The staged directory and its copy, each with two segments of 64 MiB of write-ahead log.
-    let needed = size.multipliedReportingOverflow(by: 2).partialValue &+ 320 << 20
+    let needed = Self.space(forSnapshot: size)
     let free = try Files.freeSpace(order.plan.parent)
     guard free < needed else { return }
     throw Failure(

@@ -20,8 +20,7 @@ public struct EtcdTool: Sendable, Equatable {
     self.kind = kind
     self.path = path
     self.origin = origin
-    let argv = Self.clean([path, kind == .etcd ? "--version" : "version"])
-    let result = try runCaptured(argv[0], Command(argv), timeout: .seconds(20))
+    let result = try runCaptured(path, Self.bare([path, kind == .etcd ? "--version" : "version"]), timeout: .seconds(20))
     let line = result.text.split(separator: "\n").first { $0.lowercased().contains("version:") }
     guard result.end.isSuccess, let word = line?.split(separator: " ").last, let version = EtcdVersion(word) else {
       throw Failure(
@@ -31,15 +30,16 @@ public struct EtcdTool: Sendable, Equatable {
     self.version = version
   }
 
-  /// etcd's programs read `ETCD_…` variables, and refuse a flag that one of them shadows: they start with an empty environment.
-  static func clean(_ argv: [String]) -> [String] {
-    ["/usr/bin/env", "-i", "PATH=/usr/local/bin:/usr/bin:/bin", "ETCDCTL_API=3"] + argv
+  /// etcd's programs read `ETCD_…` variables, and refuse a flag that one of them shadows: they get an environment of their own.
+  static func bare(_ argv: [String], directory: String? = nil) -> Command {
+    var command = Command(argv, environment: ["PATH": "/usr/local/bin:/usr/bin:/bin", "ETCDCTL_API": "3"], directory: directory)
+    command.inheritsEnvironment = false
+    return command
   }
 
   /// True where `snapshot restore` takes `--bump-revision` and `--mark-compacted`: it is asked, not guessed from the version.
   func canBumpRevision() throws(Failure) -> Bool {
-    let argv = Self.clean([path, "snapshot", "restore", "--help"])
-    let help = try runCaptured(argv[0], Command(argv), timeout: .seconds(20))
+    let help = try runCaptured(path, Self.bare([path, "snapshot", "restore", "--help"]), timeout: .seconds(20))
     let text = help.text + help.errorText
     return text.contains("--bump-revision") && text.contains("--mark-compacted")
   }

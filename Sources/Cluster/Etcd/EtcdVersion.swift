@@ -18,6 +18,13 @@ public struct EtcdVersion: Sendable, Hashable, Comparable, CustomStringConvertib
     self.init(parts[0], parts[1], parts.count > 2 ? parts[2] : 0)
   }
 
+  /// Of an image by its tag, `registry.k8s.io/etcd:3.5.16-0`; nil where it has none.
+  init?(image: String) {
+    let name = image.prefix { $0 != "@" }.split(separator: "/").last ?? ""
+    guard let colon = name.firstIndex(of: ":") else { return nil }
+    self.init(name[name.index(after: colon)...])
+  }
+
   public var description: String { "\(major).\(minor).\(patch)" }
   public var family: String { "\(major).\(minor)" }
 

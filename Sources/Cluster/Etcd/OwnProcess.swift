@@ -7,13 +7,12 @@ struct OwnProcess {
   let identity: ProcessIdentity
   let log: String
 
-  /// Starts `argv` with an empty environment.
+  /// Starts `argv` with a bare environment.
   static func start(_ argv: [String], directory: String, log: String) throws(Failure) -> OwnProcess {
-    let words = EtcdTool.clean(argv)
     let output = try OpenFile(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, mode: 0o600)
     let pid = try Spawn.start(
-      words[0], Command(words, directory: directory), output: .descriptor(output.descriptor), error: .descriptor(output.descriptor),
-      leads: .group)
+      argv.first ?? "", EtcdTool.bare(argv, directory: directory), output: .descriptor(output.descriptor),
+      error: .descriptor(output.descriptor), leads: .group)
     // One that ended at once has no identity any more; its zombie keeps the pid until it is waited for.
     let identity = ProcessIdentity.of(pid) ?? ProcessIdentity(pid: pid, start: 0, boot: "")
     return OwnProcess(identity: identity, log: log)

@@ -38,14 +38,16 @@ struct FormerPackages {
   // MARK: - The record
 
   /// No step can be named so: its directory would be the same.
-  static func directory(_ context: StepContext) -> String { directory(ofRun: context.state.directory(of: context.parent ?? context.run)) }
+  static func directory(_ context: some StepSight) -> String {
+    directory(ofRun: context.state.directory(of: context.parent ?? context.run))
+  }
   static func directory(ofRun directory: String) -> String { directory + "/packages.kept" }
-  private static func record(_ context: StepContext) -> String {
+  private static func record(_ context: some StepSight) -> String {
     context.state.directory(of: context.parent ?? context.run) + "/packages.json"
   }
 
   /// What this run, or the one that it rolls back, has written down; nil where it has changed no package.
-  static func load(_ context: StepContext) throws(Failure) -> FormerPackages? {
+  static func load(_ context: some StepSight) throws(Failure) -> FormerPackages? {
     guard let text = try Files.textIfPresent(record(context)) else { return try loadOld(context) }
     let json = try JSON(parsing: text)
     var former = FormerPackages(manager: json["manager"]?.string ?? "")
@@ -62,7 +64,7 @@ struct FormerPackages {
   }
 
   /// A run that an older kguard began: versions and holds, no files.
-  private static func loadOld(_ context: StepContext) throws(Failure) -> FormerPackages? {
+  private static func loadOld(_ context: some StepSight) throws(Failure) -> FormerPackages? {
     var former = FormerPackages(manager: Configuration.Packages.auto.rawValue)
     former.isOld = true
     for group in ["kubeadm", "kubelet"] {
@@ -106,8 +108,7 @@ struct FormerPackages {
     try failpoint("packages/keep.before")
     try Files.removeOwnTree(directory)
     try Files.makeDirectory(directory, mode: 0o700)
-    for name in names {
-      guard let version = try manager.installed(name) else { continue }
+    for (name, version) in try present(manager) {
       if let older = there?.version(name), older != version {
         former.packages.append(Package(name: name, version: older))
         continue
@@ -124,6 +125,13 @@ struct FormerPackages {
     try context.artifact(kind, directory, .present, detail: ["packages": former.json])
     try failpoint("packages/keep.after")
     return former
+  }
+
+  /// What would be kept now.
+  static func present(_ manager: any PackageManager) throws(Failure) -> [(name: String, version: String)] {
+    var found: [(name: String, version: String)] = []
+    for name in names { if let version = try manager.installed(name) { found.append((name, version)) } }
+    return found
   }
 
   /// Notes what was fetched of the target.
@@ -155,7 +163,7 @@ struct FormerPackages {
 
   /// Installs what differs from the files that were kept; from the repository only where there are none. Holds are put back in any case.
   func restore(_ manager: any PackageManager, _ context: StepContext) throws(Failure) {
-    let (files, others, changed) = try wayBack(manager, context)
+    let (files, others, changed) = try wayBack(manager) { context.message($0) }
     try failpoint("packages/restore.before")
     var failure = files.isEmpty ? nil : try context.carryOut(manager.install(files: files))
     if failure == nil, !others.isEmpty {
@@ -169,22 +177,22 @@ struct FormerPackages {
   }
 
   /// What differs: files to install it from, what has to come from the repository, and all names.
-  private func wayBack(
-    _ manager: any PackageManager, _ context: StepContext
+  func wayBack(
+    _ manager: any PackageManager, tell: (String) -> Void = { _ in }
   ) throws(Failure) -> (files: [String], others: [(name: String, version: String)], changed: [String]) {
     var files: [String] = []
     var others: [(name: String, version: String)] = []
     var changed: [String] = []
     for package in packages where try manager.installed(package.name) != package.version {
       changed.append(package.name)
-      if let file = try whole(package, context) { files.append(file) } else { others.append((package.name, package.version)) }
+      if let file = try whole(package, tell) { files.append(file) } else { others.append((package.name, package.version)) }
     }
     return (files, others, changed)
   }
 
   /// The commands that do it by hand.
-  func commands(_ manager: any PackageManager, _ context: StepContext) throws(Failure) -> String {
-    let (files, others, changed) = try wayBack(manager, context)
+  func commands(_ manager: any PackageManager) throws(Failure) -> String {
+    let (files, others, changed) = try wayBack(manager)
     let held = try manager.holds()
     var commands: [String] = []
     if !files.isEmpty { commands.append(manager.install(files: files).argv.joined(separator: " ")) }
@@ -201,10 +209,10 @@ struct FormerPackages {
   }
 
   /// The file, where it is still what was kept.
-  private func whole(_ package: Package, _ context: StepContext) throws(Failure) -> String? {
+  private func whole(_ package: Package, _ tell: (String) -> Void) throws(Failure) -> String? {
     guard let file = package.file, try Files.exists(file) else { return nil }
     if try "\(Self.digestOfFile(file))" == package.sha256 { return file }
-    context.message("\(file) is not any more what was kept: \(package.name) comes from the repository")
+    tell("\(file) is not any more what was kept: \(package.name) comes from the repository")
     return nil
   }
 

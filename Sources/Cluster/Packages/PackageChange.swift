@@ -33,6 +33,43 @@ struct PackageChange {
     return former?.holds.allSatisfy { held.contains($0) } ?? true
   }
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let manager = try Self.manager(outlook)
+    if manager is NoPackages {
+      let told = try ThisNode.version(of: program, outlook.machine)
+      if told == version { return Intentions(["nothing: \(program) is at \(told) already"]) }
+      return Intentions([mayStay ? "nothing: \(Self.stays(program, told))" : "would be refused: \(try notHere(outlook))"])
+    }
+    var lines: [String] = []
+    // The first step that changes packages keeps them all.
+    if !ahead.isEmpty, try FormerPackages.load(outlook) == nil {
+      let kept = try FormerPackages.present(manager).map { "\($0.name) \($0.version)" }
+      lines.append("keeps \(kept.joined(separator: ", ")) as files in \(FormerPackages.directory(outlook))")
+    }
+    for package in try present(packages, manager) { lines.append(try intention(package, manager)) }
+    for package in try present(ahead, manager) {
+      let exact = try manager.available(package, version)
+      lines.append(exact.map { "fetches \(package) \($0) for later" } ?? notOffered(package, manager))
+    }
+    return Intentions(lines)
+  }
+
+  private func intention(_ package: String, _ manager: any PackageManager) throws(Failure) -> String {
+    guard let exact = try manager.available(package, version) else { return notOffered(package, manager) }
+    let now = try manager.installed(package)
+    if now == exact { return "\(package) is at \(exact) already" }
+    return "\(package) \(now ?? "(not installed)") → \(exact) with \(manager.name)"
+      + (try manager.isHeld(package) ? ", its hold put back" : "")
+  }
+
+  private func notOffered(_ package: String, _ manager: any PackageManager) -> String {
+    "\(package) \(version) is not in the lists of \(manager.name) now: they are read anew, and without it the step fails"
+  }
+
+  private static func stays(_ program: String, _ told: KubernetesVersion) -> String {
+    "\(program) stays at \(told): packages are not kguard's business here"
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     let manager = try Self.manager(context)
     if manager is NoPackages { throw try notHere(context) }
@@ -62,7 +99,7 @@ struct PackageChange {
       }
       return [
         "manager": "none", "version": .string(told.description),
-        "summary": .string("\(program) stays at \(told): packages are not kguard's business here"),
+        "summary": .string(Self.stays(program, told)),
       ]
     }
     var members = JSON.Members()
@@ -93,13 +130,13 @@ struct PackageChange {
 
   /// What is not as it was before the run, in words, and the commands that put it back by hand. A package manager that does not answer
   /// is one more thing that is not as it was: it must not keep a rollback from the rest.
-  static func left(_ context: StepContext) -> (words: [String], commands: String) {
+  static func left(_ context: some StepSight) -> (words: [String], commands: String) {
     do throws(Failure) {
       guard let former = try FormerPackages.load(context), case let manager = try manager(context), !(manager is NoPackages) else {
         return ([], "")
       }
       let words = try former.left(manager)
-      return (words, words.isEmpty ? "" : try former.commands(manager, context))
+      return (words, words.isEmpty ? "" : try former.commands(manager))
     } catch {
       return (["what is installed cannot be told (\(error))"], error.next)
     }
@@ -123,7 +160,7 @@ struct PackageChange {
     if let failure { throw failure }
   }
 
-  static func manager(_ context: StepContext) throws(Failure) -> any PackageManager {
+  static func manager(_ context: some StepSight) throws(Failure) -> any PackageManager {
     try PackageManagers.find(context.machine, context.settings.packages, recorded: try FormerPackages.load(context)?.manager)
   }
 
@@ -149,7 +186,7 @@ struct PackageChange {
     )
   }
 
-  private func notHere(_ context: StepContext) throws(Failure) -> Failure {
+  private func notHere(_ context: some StepSight) throws(Failure) -> Failure {
     let told = try ThisNode.version(of: program, context.machine)
     return Failure(
       what: "\(program) is not at \(version)", why: "it is \(told), and kguard does not install packages here (packages: none)",

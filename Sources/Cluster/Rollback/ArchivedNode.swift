@@ -28,7 +28,7 @@ struct ArchivedNode {
   private let manifestsDirectory: String
 
   /// Nil where the run has no archive.
-  static func find(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> ArchivedNode? {
+  static func find(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> ArchivedNode? {
     let file = target.bundleDirectory(context).archive
     guard try Files.exists(file) else { return nil }
     return ArchivedNode(try NodeArchive.list(file), file: file, tree: context.state.directory(of: context.run) + "/node")

@@ -37,19 +37,10 @@ struct Assessment {
   /// A control plane whose manifests are as they were may still be starting: it gets this long to be well.
   static let settlingTime = Duration.seconds(90)
 
+  /// Waits for a control plane that may still be starting.
   static func make(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> Assessment {
-    let machine = context.machine
-    var found = Assessment()
-    let baseline = try Baseline.load(context.state, target.run)
-    let archive = try ArchivedNode.find(context, target)
-    found.hasBaseline = baseline != nil
-    for difference in try archive?.differing(machine) ?? [] { found.files.append(difference.path) }
+    var (found, baseline) = try written(context, target)
     guard let baseline else { return found }
-    for (name, before) in baseline.programs.sorted(by: { $0.key < $1.key }) {
-      let now = (try? ThisNode.version(of: name, machine).description) ?? "not there"
-      if now != before { found.programs.append("\(name) is \(now), it was \(before)") }
-    }
-    found.core = manifests(try StaticPods.hashes(machine), baseline)
     // With other manifests there is nothing to wait for: it is no more what it was.
     let limit = found.core.isEmpty ? min(settlingTime, try context.settings.health.timeout) : .zero
     let bundle = try target.bundle(context)
@@ -57,6 +48,7 @@ struct Assessment {
     var told = monotonicNow()
     _ = try context.wait(limit, every: .seconds(1)) { () throws(Failure) in
       (problems, unready) = try running(context, baseline, bundle)
+      try context.checkpoint()
       if !problems.isEmpty, monotonicNow() - told > .seconds(10) {
         told = monotonicNow()
         context.message("the manifests are as before; waiting for the rest: \(problems[0])")
@@ -66,6 +58,33 @@ struct Assessment {
     found.core += problems
     found.unready = unready
     return found
+  }
+
+  /// The node at this moment.
+  static func look(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> Assessment {
+    var (found, baseline) = try written(context, target)
+    guard let baseline else { return found }
+    let (problems, unready) = try running(context, baseline, try target.bundle(context))
+    found.core += problems
+    found.unready = unready
+    return found
+  }
+
+  /// What files and programs say; with the baseline, where there is one.
+  private static func written(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> (Assessment, Baseline?) {
+    let machine = context.machine
+    var found = Assessment()
+    let baseline = try Baseline.load(context.state, target.run)
+    let archive = try ArchivedNode.find(context, target)
+    found.hasBaseline = baseline != nil
+    for difference in try archive?.differing(machine) ?? [] { found.files.append(difference.path) }
+    guard let baseline else { return (found, nil) }
+    for (name, before) in baseline.programs.sorted(by: { $0.key < $1.key }) {
+      let now = (try? ThisNode.version(of: name, machine).description) ?? "not there"
+      if now != before { found.programs.append("\(name) is \(now), it was \(before)") }
+    }
+    found.core = manifests(try StaticPods.hashes(machine), baseline)
+    return (found, baseline)
   }
 
   private static func manifests(_ now: [(name: String, sha256: Digest)], _ baseline: Baseline) -> [String] {
@@ -80,7 +99,7 @@ struct Assessment {
   /// Containers, etcd, kubeadm's record and this node's health, against the baseline; then what is not ready elsewhere. A deployment
   /// that somebody deleted, or a worker that is down, is not undone by older data.
   private static func running(
-    _ context: StepContext, _ baseline: Baseline, _ bundle: BundleManifest?
+    _ context: some StepSight, _ baseline: Baseline, _ bundle: BundleManifest?
   ) throws(Failure) -> (core: [String], unready: [String]) {
     let settings = try context.settings
     var expected = ClusterHealth.Expectation(versions: .before(baseline, records: true), baseline: baseline)
@@ -89,7 +108,6 @@ struct Assessment {
       expected.kubelet = .exactly(before)
     }
     let look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
-    try context.checkpoint()
     var core = look.problems.filter { $0.weight == .controlPlane }.map(\.words)
     let unready = look.problems.filter { $0.weight != .controlPlane }.map(\.words) + look.gone.map { "\($0) is gone" }
     if let survey = try? settings.etcdCluster(context.machine, timeout: .seconds(5), stop: context.stop).survey() {

@@ -22,20 +22,34 @@ struct ControlPlaneSite: Equatable {
 
   /// The manifests as they are now, and what was seen before.
   static func read(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> ControlPlaneSite {
-    let path = context.state.directory(of: target.run) + "/site.json"
-    var site = ControlPlaneSite()
-    if let text = try Files.textIfPresent(path), let json = try? JSON(parsing: text) { site.add(json) }
-    let known = site
-    try site.addManifests(context)
-    if let plan = try target.stagingPlan(context) { site.data = plan.live }
+    let (site, known) = (try look(context, target), try seen(context, target))
     if site != known {
+      let path = record(context, target)
       try Files.makeDirectory(Files.directory(of: path), mode: 0o700)
       try Files.replace(path, with: Array(site.json.text(pretty: true).utf8))
     }
     return site
   }
 
-  private mutating func addManifests(_ context: StepContext) throws(Failure) {
+  /// The same, and nothing is kept.
+  static func look(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> ControlPlaneSite {
+    var site = try seen(context, target)
+    try site.addManifests(context)
+    if let plan = try target.stagingPlan(context) { site.data = plan.live }
+    return site
+  }
+
+  private static func record(_ context: some StepSight, _ target: RollbackTarget) -> String {
+    context.state.directory(of: target.run) + "/site.json"
+  }
+
+  private static func seen(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> ControlPlaneSite {
+    var site = ControlPlaneSite()
+    if let text = try Files.textIfPresent(record(context, target)), let json = try? JSON(parsing: text) { site.add(json) }
+    return site
+  }
+
+  private mutating func addManifests(_ context: some StepSight) throws(Failure) {
     for name in try StaticPodFiles.names(context.machine) {
       // A stray file that is no pod is moved out too; what it would run is not known.
       guard let manifest = try? StaticPodManifest.read(context.machine, "\(ControlPlane.manifests)/\(name)") else { continue }
@@ -112,9 +126,7 @@ enum StaticPodFiles {
   static func path(_ machine: any Machine, _ name: String) -> String { machine.locate("\(ControlPlane.manifests)/\(name)") }
 
   /// Where a run puts what it takes out: beside the manifests directory, never in it.
-  static func out(_ context: StepContext, _ name: String) -> String {
-    context.machine.locate("/etc/kubernetes/kguard-stopped-\(context.run)/\(name)")
-  }
+  static func out(_ context: some StepSight) -> String { context.machine.locate("/etc/kubernetes/kguard-stopped-\(context.run)") }
 
   static let outKind = "manifest-out"
   static let inKind = "manifest-in"

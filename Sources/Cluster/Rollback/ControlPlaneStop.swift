@@ -68,7 +68,7 @@ struct ControlPlaneStop {
   private func takeOut(_ names: [String]) throws(Failure) {
     for name in names {
       try context.move(
-        StaticPodFiles.outKind, StaticPodFiles.path(context.machine, name), to: StaticPodFiles.out(context, name),
+        StaticPodFiles.outKind, StaticPodFiles.path(context.machine, name), to: "\(StaticPodFiles.out(context))/\(name)",
         label: "manifest-out-\(name)", detail: ["name": .string(name)])
     }
   }

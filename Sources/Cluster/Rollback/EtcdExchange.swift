@@ -89,12 +89,12 @@ struct EtcdExchange: Equatable {
   // MARK: - Revisions
 
   /// What the drill has shown of the data that came in.
-  static func drillRecord(_ context: StepContext, run: RunID? = nil) -> String {
+  static func drillRecord(_ context: some StepSight, run: RunID? = nil) -> String {
     context.state.directory(of: run ?? context.run) + "/drill.json"
   }
 
   /// True where the restore has raised etcd's revisions, so that no watcher believes what it saw before.
-  static func raisedRevisions(_ context: StepContext, run: RunID? = nil) throws(Failure) -> Bool {
+  static func raisedRevisions(_ context: some StepSight, run: RunID? = nil) throws(Failure) -> Bool {
     guard let text = try Files.textIfPresent(drillRecord(context, run: run)) else { return false }
     return try JSON(parsing: text)["revisionBumped"]?.bool ?? false
   }

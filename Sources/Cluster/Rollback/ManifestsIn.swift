@@ -14,13 +14,13 @@ struct ManifestsIn {
     let out: String?
   }
 
-  let context: StepContext
+  private let machine: any Machine
   let manifests: [Manifest]
   private let archive: ArchivedNode?
 
   /// A rollback takes the archive's; where there is none, what was moved out. Undo takes what the first rollback moved out.
-  init(_ context: StepContext, _ target: RollbackTarget, undo: Bool) throws(Failure) {
-    self.context = context
+  init(_ context: some StepSight, _ target: RollbackTarget, undo: Bool) throws(Failure) {
+    machine = context.machine
     let own = try context.artifacts(of: context.run).filter { $0.kind == StaticPodFiles.outKind && $0.state != .removed }
     let outs = target.moved(StaticPodFiles.outKind) + (target.rollbacks.contains(context.run) ? [] : own)
     var found: [Manifest] = []
@@ -49,9 +49,9 @@ struct ManifestsIn {
   func missing() throws(Failure) -> [String] {
     var names: [String] = []
     for manifest in manifests {
-      let path = StaticPodFiles.path(context.machine, manifest.name)
+      let path = StaticPodFiles.path(machine, manifest.name)
       if let entry = manifest.archived {
-        if try !ArchivedNode.isInPlace(entry, context.machine) { names.append(manifest.name) }
+        if try !ArchivedNode.isInPlace(entry, machine) { names.append(manifest.name) }
       } else if try !Files.exists(path) {
         names.append(manifest.name)
       }
@@ -59,7 +59,7 @@ struct ManifestsIn {
     return names
   }
 
-  func putIn() throws(Failure) {
+  func putIn(_ context: StepContext) throws(Failure) {
     let missing = try missing()
     for manifest in manifests where missing.contains(manifest.name) {
       let path = StaticPodFiles.path(context.machine, manifest.name)

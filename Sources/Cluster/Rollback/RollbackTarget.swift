@@ -14,9 +14,9 @@ struct RollbackTarget {
   let moved: [ArtifactRecord]
 
   /// `undo` names the run whose rollback is taken back; without it, the target is the run that this one rolls back.
-  init(_ context: StepContext, undo: String? = nil) throws(Failure) {
+  init(_ context: some StepSight, undo: String? = nil) throws(Failure) {
     if let undo {
-      guard let id = RunID(undo), try context.journal.run(id) != nil else {
+      guard let id = RunID(undo), try context.records?.run(id) != nil else {
         throw Failure(.usage, what: "cannot undo a rollback", why: "there is no run `\(undo)`", next: "see `kguard history`")
       }
       run = id
@@ -27,7 +27,7 @@ struct RollbackTarget {
       }
       run = parent
     }
-    rollbacks = try context.journal.rollbacks(of: run)
+    rollbacks = try context.records?.rollbacks(of: run) ?? []
     var moved: [ArtifactRecord] = []
     for rollback in rollbacks { moved += try context.artifacts(of: rollback) }
     self.moved = moved
@@ -36,15 +36,15 @@ struct RollbackTarget {
   func moved(_ kind: String) -> [ArtifactRecord] { moved.filter { $0.kind == kind && $0.state != .removed } }
 
   /// The bundle that the run made; nil where it came not so far.
-  func bundle(_ context: StepContext) throws(Failure) -> BundleManifest? {
+  func bundle(_ context: some StepSight) throws(Failure) -> BundleManifest? {
     let directory = BundleDirectory(context.state.bundle(run.text))
     return try Files.exists(directory.manifest) ? try BundleManifest(reading: directory) : nil
   }
 
-  func bundleDirectory(_ context: StepContext) -> BundleDirectory { BundleDirectory(context.state.bundle(run.text)) }
+  func bundleDirectory(_ context: some StepSight) -> BundleDirectory { BundleDirectory(context.state.bundle(run.text)) }
 
   /// Where the run's drill has put the restored data, whether or not it is still there.
-  func stagingPlan(_ context: StepContext) throws(Failure) -> StagingPlan? {
+  func stagingPlan(_ context: some StepSight) throws(Failure) -> StagingPlan? {
     for id in [run] + rollbacks {
       let staged = try context.artifacts(of: id).last { $0.kind == "staged" }
       if let plan = StagingPlan(json: staged?.detail) { return plan }

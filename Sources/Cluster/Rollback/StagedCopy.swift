@@ -11,7 +11,7 @@ struct StagedCopy {
   let bundle: BundleDirectory
   let manifest: BundleManifest
 
-  init(_ context: StepContext, _ target: RollbackTarget, _ site: ControlPlaneSite) throws(Failure) {
+  init(_ context: some StepSight, _ target: RollbackTarget, _ site: ControlPlaneSite) throws(Failure) {
     bundle = target.bundleDirectory(context)
     manifest = try BundleManifest(reading: bundle)
     if let plan = try target.stagingPlan(context) {

@@ -23,6 +23,25 @@ struct OwnStep {
     undoArgv = try step.undo.map { (templates) throws(Failure) in try Self.resolve(templates, scope) }
   }
 
+  /// What it would run. Values of its environment are not told.
+  static func intentions(_ step: Step, shown: (Template) -> String) -> [String] {
+    func line(_ templates: [Template]) -> String {
+      templates.map { shown($0) }.map { $0.isEmpty || $0.contains(where: \.isWhitespace) ? "'\($0)'" : $0 }.joined(separator: " ")
+    }
+    var lines: [String] = []
+    if let check = step.check { lines.append("nothing, where `\(line(check))` ends with 0") }
+    switch step.work {
+    case .run(let templates): lines.append("runs `\(line(templates))`")
+    case .shell(let script):
+      let all = script.split(separator: "\n").filter { !$0.allSatisfy(\.isWhitespace) }
+      lines.append(
+        "runs a script with sh: `\(all.first ?? "")`" + (all.count > 1 ? " and \(all.count - 1) more line\(all.count == 2 ? "" : "s")" : "")
+      )
+    case .action: break
+    }
+    return lines
+  }
+
   private static func resolve(_ templates: [Template], _ scope: Scope) throws(Failure) -> [String] {
     var argv: [String] = []
     for template in templates { argv.append(try template.resolved(scope)) }

@@ -12,6 +12,12 @@ struct RunUndo: Action {
 
   init(_ inputs: ActionInputs) throws(Failure) {}
 
+  func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
+    let parent = try parent(outlook)
+    let names = try undoable(outlook.actions, parent, outlook.records).filter { $0.1.state != .undone }.map(\.0.id)
+    return Intentions([names.isEmpty ? "nothing: no step of run \(parent.id) can be undone" : "undoes " + names.joined(separator: ", ")])
+  }
+
   func perform(_ context: StepContext) throws(Failure) {
     for (step, record) in try undoable(context) where record.state != .undone {
       context.message("undo \(step.id)")
@@ -31,8 +37,8 @@ struct RunUndo: Action {
     throw Failure(what: "the step \(left.0.id) is not undone", why: "its state is \(left.1.state.rawValue)", next: "run `kguard resume`")
   }
 
-  private func parent(_ context: StepContext) throws(Failure) -> RunRecord {
-    guard let id = context.parent, let run = try context.journal.run(id) else {
+  private func parent(_ sight: some StepSight) throws(Failure) -> RunRecord {
+    guard let id = sight.parent, let run = try sight.records?.run(id) else {
       throw Failure(
         .usage, what: "cannot undo", why: "this run rolls no other run back", next: "use `run/undo` in a rollback playbook only")
     }
@@ -41,12 +47,15 @@ struct RunUndo: Action {
 
   /// The steps that touched something and can take it back, the last one first.
   private func undoable(_ context: StepContext) throws(Failure) -> [(Step, StepRecord)] {
-    let parent = try parent(context)
-    let playbook = try context.engine.playbook(of: parent)
-    let records = try context.journal.steps(parent.id)
+    try undoable(context.engine.actions, try parent(context), context.journal)
+  }
+
+  private func undoable(_ actions: Actions, _ parent: RunRecord, _ journal: RunJournal?) throws(Failure) -> [(Step, StepRecord)] {
+    let playbook = try actions.playbook(of: parent)
+    let records = try journal?.steps(parent.id) ?? []
     var out: [(Step, StepRecord)] = []
     for (step, record) in zip(playbook.steps, records).reversed() where [.started, .succeeded, .failed, .undone].contains(record.state) {
-      if try context.engine.work(of: step, in: parent).hasUndo { out.append((step, record)) }
+      if try actions.work(of: step, Runner.scope(parent, step, attempt: 1, evidence: [:])).hasUndo { out.append((step, record)) }
     }
     return out
   }
