@@ -55,6 +55,8 @@ import Testing
       let drilled = try kguard("drill", path)
       #expect(drilled.exit == 0 && drilled.errors.contains("keys the same"), "\(path): \(drilled.errors)")
     }
+    let foretold = try kguard("drill", pulled, "--dry-run")
+    #expect(foretold.exit == 0 && foretold.errors.contains(id), "\(foretold.output) \(foretold.errors)")
     let restored = try kguard("bundle", "restore", pulled, "--to", bare + "/etcd")
     #expect(restored.exit == 0, "\(restored.errors)")
     #expect(try left() == "")

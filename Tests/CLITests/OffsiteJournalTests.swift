@@ -84,8 +84,8 @@ import Testing
     let node = try SandboxNode()
     defer { node.down() }
     _ = try node.configureOffsite()
-    // The bundle's place is taken by something else.
-    let script = "mv '\(node.root)/srv/offsite/${run.id}' '\(node.root)/srv/away' && touch '\(node.root)/srv/offsite/${run.id}'"
+    // The share is gone, and nobody makes it anew.
+    let script = "mv '\(node.root)/srv/offsite' '\(node.root)/srv/away'"
     let steps =
       "  - {id: away, run: [sh, -c, \"\(script)\"]}\n"
       + (1...4).map { "  - {id: more-\($0), run: [sleep, \"0.2\"]}\n" }.joined()
