@@ -158,6 +158,24 @@ import YAML
     #expect(try bench.kguard("schedule", "cronjob", "--image", "x", "--root", bench.path).errors.contains("say --node NAME"))
   }
 
+  @Test func `a CronJob sees the encryption configuration wherever it lies, for the archive of the node`() throws {
+    for (path, isMounted) in [("/etc/keys/encryption.yaml", true), ("/etc/kubernetes/enc/encryption.yaml", false)] {
+      let root = bench.path + "/root"
+      try Files.makeDirectory(root + "/etc/kubernetes/manifests")
+      let pod = """
+        {apiVersion: v1, kind: Pod, metadata: {name: kube-apiserver, namespace: kube-system}, spec: {containers: [
+          {name: kube-apiserver, image: x, command: [kube-apiserver, --encryption-provider-config=\(path)]}]}}
+        """
+      try Files.replace(root + "/etc/kubernetes/manifests/kube-apiserver.yaml", with: Array(pod.utf8))
+      for (job, wants) in [("backup", isMounted), ("drill", false)] {
+        let spec = try manifest("--root", root, "--playbook", job)["spec"]?["jobTemplate"]?["spec"]?["template"]?["spec"]
+        let mounts = spec?["containers"]?.list?.first?["volumeMounts"]?.list?.filter { $0["mountPath"]?.text == root + "/etc/keys" } ?? []
+        #expect(mounts.count == (wants ? 1 : 0), "\(job) \(path)")
+        if let mount = mounts.first { #expect(mount["readOnly"]?.bool == true) }
+      }
+    }
+  }
+
   @Test func `an upgrade is nothing that runs by itself`() throws {
     let refused = try bench.kguard("schedule", "systemd", "--playbook", "upgrade")
     #expect(refused.exit == 2 && refused.errors.contains("an upgrade wants a person"))
