@@ -27,7 +27,7 @@ struct Session: Sendable {
   /// Data goes to standard output.
   func print(_ text: String) { Terminal.write(text, to: .output) }
   /// Prose goes to standard error.
-  func say(_ text: String) { Terminal.write(text, to: .errors) }
+  func say(_ text: String) { Terminal.write(prose(text, .errors), to: .errors) }
 
   func printJSON(_ json: JSON) { print(json.text(pretty: Terminal.isTerminal(.output)) + "\n") }
 

@@ -4,6 +4,8 @@ public import Playbooks
 /// What the engine tells the one who watches. The journal is the record; this is for the screen.
 public enum Notice: Sendable {
   case runStarted(RunID, playbook: Playbook, inputs: [String: String], parent: RunID?, isResume: Bool)
+  /// What an earlier process has settled of the run that goes on.
+  case settledBefore(RunID, [String: StepState], of: Int)
   case stepStarted(RunID, step: String, action: String, attempt: Int, stopping: Stopping)
   case progress(RunID, step: String, Progress)
   /// A line that a command printed.

@@ -98,6 +98,10 @@ public final class Runner {
         .needsOperator, what: "cannot go on with run \(run.id)", why: "its steps in the journal are not those of its playbook",
         next: "report this as a bug, with the output of `kguard show \(run.id)`")
     }
+    let settled = records.filter(\.state.isSettled)
+    if !settled.isEmpty {
+      observer?.notice(.settledBefore(run.id, Dictionary(settled.map { ($0.id, $0.state) }) { $1 }, of: records.count))
+    }
     var evidence: [String: JSON] = [:]
     for (step, earlier) in zip(playbook.steps, records) {
       var record = earlier

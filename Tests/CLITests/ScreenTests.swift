@@ -61,6 +61,18 @@ struct SeenScreen {
     #expect(seen.last.hasSuffix("succeeded\n"))
   }
 
+  @Test func `of a run that is resumed does not show as waiting what was done before, and claims nothing of own commands`() throws {
+    let killed = try bench.kguard(
+      "playbook", "run", try playbook(), environment: ["KGUARD_FAILPOINT": "a-rather-long-name-of-a-step/start.before=crash"])
+    #expect(killed.wasKilled)
+    let seen = try SeenScreen(bench, ["resume"], columns: 80)
+    #expect(seen.exit == 0)
+    #expect(seen.last.contains("1 of 3 steps were done before"))
+    let busy = try #require(seen.screens.first { $0.contains("│ a line of the command") }, "\(seen.screens)")
+    #expect(busy.contains("· last") && !busy.contains("· first"), "\(busy)")
+    #expect(busy.contains("Ctrl-C stops here; `kguard resume` goes on") && !busy.contains("unchanged"), "\(busy)")
+  }
+
   @Test func `is ASCII where the locale is, and the same`() throws {
     let seen = try SeenScreen(bench, ["playbook", "run", try playbook()], columns: 80, environment: ["LC_ALL": "C"])
     #expect(seen.screens.allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } })

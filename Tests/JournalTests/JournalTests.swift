@@ -18,6 +18,19 @@ import Testing
     #expect(try bench.sqlite("PRAGMA journal_mode") == "wal\n")
   }
 
+  @Test func `closes an empty directory that others can read, and refuses one that holds something`() throws {
+    try Files.makeDirectory(bench.state)
+    try Files.setMode(bench.state, 0o755)
+    _ = try bench.open()
+    #expect(try Files.info(bench.state)?.mode == 0o700)
+    let other = bench.state + "/other"
+    try Files.makeDirectory(other)
+    try Files.setMode(other, 0o755)
+    try Files.replace(other + "/file", with: [])
+    #expect(throws: Failure.self) { try RunJournal.open(in: other, .write) }
+    #expect(try Files.info(other)?.mode == 0o755)
+  }
+
   @Test func `is copied whole while others write, into one private file`() throws {
     let runs = try bench.fill(runs: 3)
     let writer = try bench.open()

@@ -30,7 +30,7 @@ enum StandingCommand {
     let next: String
     if let journal = try session.readJournal(), let run = try journal.currentRun() {
       let facts = try RunFacts(run, journal)
-      session.print(facts.sentence(session.outputStyle) + "\n")
+      session.print(prose(facts.sentence(session.outputStyle), .output) + "\n")
       next = facts.next
     } else {
       session.print("No run yet: the journal in \(session.state.path) is empty.\n")

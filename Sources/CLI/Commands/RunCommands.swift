@@ -169,7 +169,7 @@ extension Session {
     watch.finish(journal, stop: stop, at: machine.now())
     _ = consume claim
     close(screen, view)
-    if isJSON { print(JSONView.result(result)) } else { say(style.inCharset(prose(Words.ending(result, style), .errors))) }
+    if isJSON { print(JSONView.result(result)) } else { say(style.inCharset(Words.ending(result, style))) }
     return result.exit
   }
 

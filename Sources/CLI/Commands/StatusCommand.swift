@@ -36,7 +36,7 @@ enum StatusCommand {
   }
 
   static func text(_ facts: RunFacts, _ journal: RunJournal, _ style: Style) throws(Failure) -> String {
-    var text = facts.sentence(style) + "\n\n" + facts.stepLines(style, now: wallClock())
+    var text = prose(facts.sentence(style), .output) + "\n\n" + facts.stepLines(style, now: wallClock())
     if let rollback = facts.rollback {
       text += "\nIts rollback, run \(rollback.id), is \(style.paint(rollback.state)):\n\n"
       text += try RunFacts(rollback, journal).stepLines(style, now: wallClock())

@@ -20,6 +20,10 @@ final class JSONView: Observer {
         "type": "run", "run": .string(run.text), "state": "running", "playbook": .string(playbook.name), "inputs": .object(values),
         "parent": JSON(parent?.text), "resumed": .bool(isResume), "steps": JSON(playbook.steps.map(\.id)),
       ]
+    case .settledBefore(let run, let steps, _):
+      var states = JSON.Members()
+      for (step, state) in steps.sorted(by: { $0.key < $1.key }) { states[step] = .string(state.rawValue) }
+      line = ["type": "settled-before", "run": .string(run.text), "steps": .object(states)]
     case .stepStarted(let run, let step, let action, let attempt, _):
       line = [
         "type": "step", "run": .string(run.text), "step": .string(step), "state": "started", "action": .string(action),

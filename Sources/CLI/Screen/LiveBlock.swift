@@ -35,6 +35,8 @@ struct LiveBlock {
   var watchedStop = StopLevel.none
   /// Steps may have changed the cluster already.
   private var hasTouched = false
+  /// Own steps of a playbook were begun: what they did nobody here knows.
+  private var hasRunOwn = false
   private var waiting: [(id: String, action: String)] = []
   private var nameWidth = 0
   private var actionWidth = 0
@@ -77,12 +79,25 @@ struct LiveBlock {
   mutating func started(_ new: Current) {
     nextAttempt = nil
     current = new
-    if LiveBlock.changingActions.contains(new.action) { hasTouched = true }
+    note(new.action)
+  }
+
+  private mutating func note(_ action: String) {
+    if Self.changingActions.contains(action) { hasTouched = true }
+    if !action.contains("/") { hasRunOwn = true }
+  }
+
+  /// Steps that an earlier process has settled.
+  mutating func passed(_ steps: [String: StepState]) {
+    for (id, action) in waiting {
+      if let state = steps[id], state != .skipped { note(action) }
+    }
+    waiting.removeAll { steps[$0.id] != nil }
   }
 
   mutating func ended(_ step: String, _ state: StepState, _ failure: Failure?, summary: String, took: Duration?) {
     let action = waiting.first { $0.id == step }?.action ?? ""
-    if state != .skipped, Self.changingActions.contains(action) { hasTouched = true }
+    if state != .skipped { note(action) }
     let head = columns(step, action, time: took?.forPeople ?? "")
     let indent = style.markWidth + 1 + head.width
     let width = columns - 1
@@ -189,6 +204,7 @@ struct LiveBlock {
       case (.none, true): return "Ctrl-C stops after this step; cutting it now would not be safe"
       case (.none, false) where isRollback: return "Ctrl-C stops here; `kguard resume` goes on with the rollback"
       case (.none, false) where hasTouched: return "Ctrl-C stops here; `kguard resume` goes on, `kguard rollback` puts things back"
+      case (.none, false) where hasRunOwn: return "Ctrl-C stops here; `kguard resume` goes on"
       case (.none, false): return "Ctrl-C stops here, the cluster is unchanged; `kguard resume` goes on"
       case (.atCheckpoint, true): return "stopping after this step; Ctrl-C again leaves it running and returns"
       case (.atCheckpoint, false): return "stopping"

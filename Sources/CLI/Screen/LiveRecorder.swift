@@ -41,6 +41,7 @@ final class LiveRecorder: Observer {
         let messages = state.record?.messages ?? []
         state.record = LiveRecord(writer: .current(), run: run)
         state.record?.messages = messages
+      case .settledBefore: break
       case .stepStarted(_, let step, _, let attempt, let stopping):
         state.clear()
         state.record?.step = step

@@ -33,6 +33,9 @@ final class LiveView: Observer {
         let title = Words.heading(playbook, inputs, parent: parent, isResume: isResume)
         state.block.begin(playbook.steps.map { ($0.id, $0.actionName) }, isRollback: parent != nil)
         state.block.keep(heading(title, run))
+      case .settledBefore(_, let steps, let count):
+        state.block.passed(steps)
+        state.block.say(nil, Words.settledBefore(steps.count, of: count))
       case .stepStarted(_, let step, let action, let attempt, let stopping):
         state.meter = nil
         state.block.started(.init(step: step, action: action, attempt: attempt, stopping: stopping, since: monotonicNow()))

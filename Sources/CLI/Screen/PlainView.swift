@@ -30,6 +30,7 @@ final class PlainView: Observer {
     case .runStarted(let run, let playbook, let inputs, let parent, let isResume):
       let heading = Words.heading(playbook, inputs, parent: parent, isResume: isResume)
       say("run \(run): \(heading), on \(localTime(wallClock(), "%Y-%m-%d, times are %Z"))")
+    case .settledBefore(let run, let steps, let count): say("run \(run): \(Words.settledBefore(steps.count, of: count))")
     case .stepStarted(_, let step, let action, let attempt, _):
       state.withLock {
         $0.step = step

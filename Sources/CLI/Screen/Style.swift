@@ -147,7 +147,9 @@ func prose(_ text: String, _ stream: Terminal.Stream) -> String {
   guard let columns = Terminal.size(stream)?.columns, columns >= 40 else { return text }
   // A hint is left as it is: a command in it is copied.
   return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-    line.count < columns || line.contains("`") ? String(line) : wrapped(String(line), columns - 1).joined(separator: "\n")
+    guard line.count >= columns, !line.contains("`") else { return String(line) }
+    let indent = String(line.prefix { $0 == " " })
+    return wrapped(String(line), columns - 1 - indent.count).map { indent + $0 }.joined(separator: "\n")
   }.joined(separator: "\n")
 }
 

@@ -22,6 +22,8 @@ enum Words {
     return what + whose + (isResume ? ", resumed" : "")
   }
 
+  static func settledBefore(_ done: Int, of all: Int) -> String { "\(done) of \(all) steps were done before" }
+
   /// What an action says about its own evidence, in a few words.
   static func summary(_ evidence: JSON?) -> String { printable(evidence?["summary"]?.string ?? "") }
 
