@@ -29,6 +29,7 @@ public final class StepContext: StepSight {
   public var records: RunJournal? { journal }
   let supervisor: Supervisor
   let observer: (any Observer)?
+  private let pace = ProgressPace()
   let engine: Runner
   private let evidence: [String: JSON]
 
@@ -60,11 +61,13 @@ public final class StepContext: StepSight {
 
   public func evidence(of step: String) -> JSON? { evidence[step] }
 
-  public func progress(_ progress: Progress) { observer?.notice(.progress(run, step: step, progress)) }
+  public func progress(_ progress: Progress) {
+    if pace.isDue(progress) { observer?.notice(.progress(run, step: step, progress)) }
+  }
   /// The same for a thread of its own.
   public var progressFromAnywhere: @Sendable (Progress) -> Void {
-    let (observer, run, step) = (observer, run, step)
-    return { observer?.notice(.progress(run, step: step, $0)) }
+    let (observer, run, step, pace) = (observer, run, step, pace)
+    return { if pace.isDue($0) { observer?.notice(.progress(run, step: step, $0)) } }
   }
   public func phase(_ text: String) { observer?.notice(.phase(run, step: step, text)) }
   public func message(_ text: String) { observer?.notice(.message(run, step: step, text)) }
