@@ -3,7 +3,7 @@ import Testing
 
 @testable import Engine
 
-@Suite struct `Progress` {
+@Suite struct `The pace of progress` {
   @Test func `is passed on twenty times a second, and at the end`() {
     let pace = ProgressPace()
     func isDue(_ done: Int64, _ milliseconds: Int64) -> Bool {
