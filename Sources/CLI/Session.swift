@@ -76,7 +76,7 @@ struct Session: Sendable {
     guard Terminal.inputIsTerminal, Terminal.isTerminal(.errors) else {
       throw Failure(.usage, what: question, why: "nobody can be asked here: this is no terminal", next: "say --yes")
     }
-    say(question + " [y/N] ")
+    Terminal.write(prose(question, .errors) + " [y/N] ", to: .errors)
     return ["y", "yes"].contains((Terminal.readLine() ?? "").lowercased())
   }
 }
