@@ -10,10 +10,13 @@ extension RunJournal {
     try database.row(Self.runColumns + " WHERE id = ?", .text(id.text)) { (row) throws(Failure) in try runRecord(row) }
   }
 
-  /// The newest run that is no rollback of another, or nil.
+  /// The run that something happened to last, whatever the clock said; a rollback counts as the run that it rolls back. Nil: there is none.
   public func newestRun() throws(Failure) -> RunRecord? {
     try database.row(
-      Self.runColumns + " WHERE parent IS NULL ORDER BY max(created, coalesce(started, 0), coalesce(ended, 0)) DESC, id DESC LIMIT 1"
+      Self.runColumns + """
+         WHERE id = (SELECT coalesce(run.parent, run.id) FROM events JOIN runs AS run ON run.id = events.run
+          WHERE events.type LIKE 'run-%' ORDER BY events.sequence DESC LIMIT 1)
+        """
     ) { (row) throws(Failure) in try runRecord(row) }
   }
 

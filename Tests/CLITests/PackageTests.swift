@@ -144,15 +144,26 @@ extension UpgradeNode {
     #expect(outcome.exit == 0, "\(outcome.errors)")
     #expect(try node.packages() == UpgradeNode.target)
 
-    // What was kept goes with the run's bundle.
-    let kept = node.root + "/var/lib/kguard/runs/\(try node.newest()["run"]?.string ?? "")/packages.kept"
+    // What was kept is the way back, as the run's bundle is: both outlast the retention as long as it is the newest upgrade.
+    let run = try node.newest()["run"]?.string ?? ""
+    let kept = node.root + "/var/lib/kguard/runs/\(run)/packages.kept"
     #expect(try Files.exists(kept))
     try Files.replace(
       node.root + "/etc/kguard/config.yaml",
       with: Array("retention: {keep-last: 1, keep-daily: 0, keep-weekly: 0, keep-monthly: 0}\n".utf8), mode: 0o644)
-    let backup = try node.kguard("backup", "--no-offsite")
-    #expect(backup.exit == 0, "\(backup.errors)")
+    func bundles() throws -> Int { try node.kguard("bundle", "list", "-o", "json").output.split(separator: "\n").count }
+    for _ in 0..<2 {
+      let backup = try node.kguard("backup", "--no-offsite", "--no-drill")
+      #expect(backup.exit == 0, "\(backup.errors)")
+    }
+    #expect(try Files.exists(kept))
+    #expect(try Files.exists(node.root + "/var/lib/kguard/bundles/\(run)/snapshot.db"))
+    #expect(try bundles() == 2)
+    // What is rolled back needs it no more.
+    #expect(try node.kguard("rollback", run, "--yes", timeout: .seconds(240)).exit == 0)
+    #expect(try node.kguard("backup", "--no-offsite", "--no-drill").exit == 0)
     #expect(try !Files.exists(kept))
+    #expect(try bundles() == 1)
   }
 
   @Test func `kubelet that cannot be had after the apply waits for the operator, and no write is lost`() throws {

@@ -299,7 +299,7 @@ import Testing
     let text = String(decoding: try Files.read(manifest), as: UTF8.self)
     let flag = "- --quota-backend-bytes=\(size * 100 / 95)"
     try Files.replace(manifest, with: Array(text.replacing("- --name=", with: flag + "\n    - --name=").utf8), mode: 0o600)
-    try fails(node, "v1.28.0", "(95 %)")
+    try fails(node, "v1.28.0", "FAIL  etcd-quota")
   }
 
   @Test(.enabled(if: Mount.isPossible)) func `a disk that kubeadm's own copy of etcd would fill`() throws {
