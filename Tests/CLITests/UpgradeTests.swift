@@ -281,6 +281,11 @@ import Testing
     unlink(whole)
     #expect(run.exit == 3, "\(run.errors)")
     #expect(run.errors.contains("kubelet does not run") && run.errors.contains("not ready: sandbox-node"))
+    // Each on a line of its own at the end, and all in one line where a step has one.
+    let status = try node.kguard("status").output
+    let line = try #require(status.split(separator: "\n").first { $0.contains("node/preflight") })
+    #expect(line.contains("checks failed: ") && line.contains("kubelet does not run") && line.contains("; "), "\(line)")
+    #expect(status.split(separator: "\n").count { $0.contains("not ready: sandbox-node") } == 2, "\(status)")
   }
 }
 
