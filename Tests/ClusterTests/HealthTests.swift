@@ -218,8 +218,10 @@ import YAML
 
 @Suite struct `Last words of a container` {
   @Test(arguments: [
-    ("I0816 12:00:00.1 1 server.go:1] starting\nE0816 12:00:01.2 1 run.go:74] \"command failed\" err=\"no such file\"\nI0816 bye\n",
-      "\"command failed\" err=\"no such file\""),
+    (
+      "I0816 12:00:00.1 1 server.go:1] starting\nE0816 12:00:01.2 1 run.go:74] \"command failed\" err=\"no such file\"\nI0816 bye\n",
+      "\"command failed\" err=\"no such file\""
+    ),
     ("panic: nil map\n\ngoroutine 1 [running]:\nmain.main()\n", "panic: nil map"),
     ("Error: unknown flag: --feature\n  --help   shows help\n", "Error: unknown flag: --feature"),
     ("one\n  two  \n\n", "two"), ("Everything [ended] badly\nlast", "last"), (" \n", nil), ("\u{1b}[31mE\u{0}\n", "\u{1b}[31mE\u{0}"),
