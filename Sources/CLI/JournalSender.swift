@@ -42,8 +42,9 @@ final class JournalSender: Observer {
   func notice(_ notice: Notice) {
     let run: RunID
     switch notice {
-    case .runStarted(let id, _, _, _, _), .stepStarted(let id, _, _, _, _), .stepEnded(let id, _, _, _, _, _), .runEnded(let id, _, _):
-      run = id
+    case .runStarted(let id, _, _, _, _), .stepEnded(let id, _, _, _, _, _), .runEnded(let id, _, _): run = id
+    // That a change was about to begin is worth knowing where the node does not come back from it.
+    case .stepStarted(let id, _, let action, _, _) where LiveBlock.mayChange(action): run = id
     default: return
     }
     state.withLock { $0.run = run }

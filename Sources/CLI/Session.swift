@@ -77,7 +77,7 @@ struct Session: Sendable {
       let what = question.last == "?" ? String(question.dropLast()) : question
       throw Failure(.usage, what: what, why: "nobody can be asked here: this is no terminal", next: "say --yes")
     }
-    say(question + " [y/N] ")
+    Terminal.write(prose(question, .errors) + " [y/N] ", to: .errors)
     return ["y", "yes"].contains((Terminal.readLine() ?? "").lowercased())
   }
 }

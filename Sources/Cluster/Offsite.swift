@@ -111,7 +111,7 @@ public struct Offsite {
       $0.receipt["name"]?.string
     }
     let manifestFirst = names.sorted { a, b in a.contains(BundleDirectory.manifestName) && !b.contains(BundleDirectory.manifestName) }
-    let journals = Set(names.map { JournalCopy.name(bundle, encrypted: $0.hasSuffix(".age")) }).sorted()
+    let journals = names.isEmpty ? [] : [true, false].map { JournalCopy.name(bundle, encrypted: $0) }
     for name in manifestFirst + journals {
       try failpoint("offsite/remove.before")
       try store.delete(name)

@@ -21,9 +21,12 @@ public struct OffsiteJournal {
     self.state = state
     let there = try journal.copies(of: bundle).filter { $0.verified != nil && $0.removed == nil && $0.file == BundleDirectory.manifestName }
     if there.isEmpty { return nil }
-    // As the bundle was copied, whatever the configuration of today says.
-    offsite = try Offsite(try Configuration(recorded: run.config), machine, state)
-    targets = offsite.targets.filter { target in there.contains { $0.target == target.url } }
+    let offsite = try Offsite(try Configuration(recorded: run.config), machine, state)
+    self.offsite = offsite
+    // A plain journal does not go beside an encrypted bundle: the run's configuration may be older than the copy.
+    targets = offsite.targets.filter { target in
+      there.contains { $0.target == target.url && ($0.receipt["name"]?.string ?? "").hasSuffix(".age") == offsite.isEncrypted }
+    }
   }
 
   /// Lets `body` send a copy of the journal as it is now.

@@ -22,12 +22,13 @@ public struct PrunePlan {
   public init(_ journal: RunJournal, _ configuration: Configuration, running: RunID?) throws(Failure) {
     let catalogue = try journal.bundles()
     let here = catalogue.filter { $0.removed == nil }
-    var needed = Set([running?.text].compactMap { $0 })
-    if let unfinished = try journal.unfinishedRun() { needed.insert(unfinished.id.text) }
+    var needs: [String: String] = [:]
+    if let newest = try journal.newestWithWayBack() { needs[newest.text] = "the newest upgrade can be rolled back with it" }
+    for run in [running, try journal.unfinishedRun()?.id] { if let run { needs[run.text] = "an unfinished run needs it" } }
     let numbers = configuration.retention
     let retention = Retention(last: numbers.keepLast, daily: numbers.keepDaily, weekly: numbers.keepWeekly, monthly: numbers.keepMonthly)
     let judged = retention.judge(
-      here.map { .init(id: $0.id, created: $0.created, isVerified: $0.verified != nil, isNeeded: needed.contains($0.id)) })
+      here.map { .init(id: $0.id, created: $0.created, isVerified: $0.verified != nil, need: needs[$0.id]) })
     staying = judged.compactMap { entry in entry.reason.map { (entry.id, $0) } }
     let kept = Set(staying.map(\.id))
     going = here.filter { !kept.contains($0.id) }
@@ -42,13 +43,13 @@ public struct PrunePlan {
       }
       // What is kept at a target is decided by what was read back from it, not by what lies here: a target that takes nothing new any
       // more keeps the last that it took.
-      let judged = retention.judge(whole.map { .init(id: $0.id, created: $0.created, isVerified: true, isNeeded: needed.contains($0.id)) })
+      let judged = retention.judge(whole.map { .init(id: $0.id, created: $0.created, isVerified: true, need: needs[$0.id]) })
       goingCopies += judged.filter { $0.reason == nil }.map { Copy(target: target.url, bundle: $0.id) }
       // One that is not whole may still be completed while the bundle is here.
-      goingCopies += partial.filter { !kept.contains($0.id) && !needed.contains($0.id) }.map { Copy(target: target.url, bundle: $0.id) }
+      goingCopies += partial.filter { !kept.contains($0.id) && needs[$0.id] == nil }.map { Copy(target: target.url, bundle: $0.id) }
     }
     self.goingCopies = goingCopies
-    self.needed = needed
+    needed = Set(needs.keys)
   }
 
   /// Every file of the bundle was read back there.

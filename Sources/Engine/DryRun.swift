@@ -37,7 +37,8 @@ public struct DryRun {
     for (place, step) in playbook.steps.enumerated() {
       let record = records.indices.contains(place) && records[place].id == step.id ? records[place] : nil
       let told: Intentions
-      if let record, record.state.isSettled {
+      // A failed step at which the run has stopped is tried again.
+      if let record, record.state.isSettled, record.state != .failed || step.onFailure == .continue {
         told = Intentions(["\(record.state.rawValue) already"], evidence: record.evidence ?? [:])
       } else {
         told = try intentions(step, evidence, known)

@@ -12,7 +12,9 @@ extension RunJournal {
 
   /// The newest run that is no rollback of another, or nil.
   public func newestRun() throws(Failure) -> RunRecord? {
-    try database.row(Self.runColumns + " WHERE parent IS NULL ORDER BY id DESC LIMIT 1") { (row) throws(Failure) in try runRecord(row) }
+    try database.row(
+      Self.runColumns + " WHERE parent IS NULL ORDER BY max(created, coalesce(started, 0), coalesce(ended, 0)) DESC, id DESC LIMIT 1"
+    ) { (row) throws(Failure) in try runRecord(row) }
   }
 
   /// The run that must be resumed or rolled back before another can start, or nil.

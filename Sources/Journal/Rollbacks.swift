@@ -5,4 +5,21 @@ extension RunJournal {
   public func rollbacks(of parent: RunID) throws(Failure) -> [RunID] {
     try database.rows("SELECT id FROM runs WHERE parent = ? ORDER BY id", .text(parent.text)) { RunID($0.text(0)) }.compactMap { $0 }
   }
+
+  /// The run that took the newest rollback of this run back; nil where what was rolled back still is.
+  public func undo(of run: RunID) throws(Failure) -> RunID? {
+    try database.row(
+      """
+      SELECT id FROM runs WHERE playbook = 'undo' AND state = 'succeeded' AND json_extract(inputs, '$.run') = ?1
+        AND id > (SELECT max(id) FROM runs WHERE parent = ?1) ORDER BY id DESC LIMIT 1
+      """, .text(run.text)
+    ) { RunID($0.text(0)) }.flatMap { $0 }
+  }
+
+  /// The newest run that has succeeded and whose playbook names a way back: a person may want it tomorrow.
+  public func newestWithWayBack() throws(Failure) -> RunID? {
+    try database.row(
+      "SELECT id FROM runs WHERE parent IS NULL AND rollback_text IS NOT NULL AND state = 'succeeded' ORDER BY id DESC LIMIT 1"
+    ) { RunID($0.text(0)) }.flatMap { $0 }
+  }
 }

@@ -73,7 +73,9 @@ public final class RunJournal {
   private static func prepareDirectory(_ directory: String) throws(Failure) {
     try Files.makeDirectory(directory, mode: 0o700)
     // kubelet makes the directory of a CronJob's volume for everybody to read: while nothing is in it, nothing has been seen.
-    if let made = try Files.info(directory), made.mode & 0o077 != 0, made.owner == geteuid(), try Files.list(directory).isEmpty {
+    if let made = try Files.info(directory), made.mode & 0o077 != 0, made.mode & 0o1022 == 0, made.owner == geteuid(),
+      try Files.list(directory).isEmpty
+    {
       try Files.setMode(directory, 0o700)
     }
     guard let info = try Files.info(directory), info.mode & 0o077 == 0 else {

@@ -50,7 +50,9 @@ public func transition(_ state: RunState, _ event: RunEvent) -> RunState? {
   // No rollback was begun: an operator has looked, and the failed step is tried again.
   case (.needsOperator, .retry): .running
   case (.running, .rollBack), (.failed, .rollBack), (.interrupted, .rollBack), (.needsOperator, .rollBack),
-    (.succeeded, .rollBack), (.pending, .rollBack), (.rollingBack, .rollBack):
+    (.succeeded, .rollBack), (.pending, .rollBack), (.rollingBack, .rollBack),
+    // Again, where the rollback was taken back.
+    (.rolledBack, .rollBack):
     .rollingBack
   case (.rollingBack, .finishRollback): .rolledBack
   // The rollback compared, and found the cluster untouched.

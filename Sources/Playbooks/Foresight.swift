@@ -14,11 +14,15 @@ extension Condition {
       return part.references.allSatisfy { $0.isKnown(known) } ? try part.holds(scope) : nil
     case .not(let inner): return try foreseen(inner, scope, known).map { !$0 }
     case .and(let a, let b):
-      let (left, right) = (try foreseen(a, scope, known), try foreseen(b, scope, known))
-      return left == false || right == false ? false : left == nil || right == nil ? nil : true
+      let left = try foreseen(a, scope, known)
+      if left == false { return false }
+      let right = try foreseen(b, scope, known)
+      return right == false ? false : left == nil || right == nil ? nil : true
     case .or(let a, let b):
-      let (left, right) = (try foreseen(a, scope, known), try foreseen(b, scope, known))
-      return left == true || right == true ? true : left == nil || right == nil ? nil : false
+      let left = try foreseen(a, scope, known)
+      if left == true { return true }
+      let right = try foreseen(b, scope, known)
+      return right == true ? true : left == nil || right == nil ? nil : false
     }
   }
 }

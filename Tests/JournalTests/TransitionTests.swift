@@ -16,7 +16,7 @@ import Testing
       .resume: .rollingBack, .rollBack: .rollingBack, .finishRollback: .rolledBack, .nothingChanged: .failed, .giveUp: .needsOperator,
       .abandon: .failed,
     ],
-    .rolledBack: [:],
+    .rolledBack: [.rollBack: .rollingBack],
     .needsOperator: [.resume: .rollingBack, .retry: .running, .rollBack: .rollingBack, .abandon: .failed],
   ]
 

@@ -18,13 +18,13 @@ public struct Retention: Sendable, Equatable {
     public let id: String
     public let created: Timestamp
     public let isVerified: Bool
-    /// An unfinished run needs it.
-    public let isNeeded: Bool
-    public init(id: String, created: Timestamp, isVerified: Bool, isNeeded: Bool) {
+    /// Why a run needs it, where one does.
+    public let need: String?
+    public init(id: String, created: Timestamp, isVerified: Bool, need: String?) {
       self.id = id
       self.created = created
       self.isVerified = isVerified
-      self.isNeeded = isNeeded
+      self.need = need
     }
   }
 
@@ -35,7 +35,7 @@ public struct Retention: Sendable, Equatable {
     var reasons: [String: String] = [:]
     func keep(_ bundle: Candidate, _ reason: String) { if reasons[bundle.id] == nil { reasons[bundle.id] = reason } }
 
-    for bundle in newestFirst where bundle.isNeeded { keep(bundle, "an unfinished run needs it") }
+    for bundle in newestFirst { if let need = bundle.need { keep(bundle, need) } }
     if let newest = newestFirst.first(where: \.isVerified) { keep(newest, "the newest verified one") }
     for bundle in newestFirst.prefix(max(0, last)) { keep(bundle, "one of the last \(last)") }
     let periods: [(String, Int, (Timestamp) -> String)] = [

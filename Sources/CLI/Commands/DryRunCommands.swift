@@ -38,6 +38,9 @@ extension Session {
       playbook = try load(earlier.playbookText, earlier.playbookFile)
     }
     var notes: [String] = []
+    if ongoing == nil, let earlier = try journal.rollback(of: run.id), !earlier.state.isFinal {
+      notes.append("Rollback \(earlier.id) is under way with other inputs: where it has changed something, these would be refused.")
+    }
     if let other = try journal.unfinishedRun(), other.id != run.id, other.parent != run.id {
       notes.append("It would be refused now: \(Self.unfinished(other))")
     }
@@ -47,7 +50,7 @@ extension Session {
     return try show(dry, playbook, inputs, parent: run.id, notes)
   }
 
-  /// The journal as it lies there; no file is made beside it.
+  /// The journal as it lies there; no file is made beside it where nobody writes.
   func lookAtJournal() throws(Failure) -> RunJournal? {
     if let journal = try RunJournal.glance(in: state.path) { return journal }
     return try readJournal()

@@ -91,7 +91,8 @@ enum RunCommands {
         throw Failure(.usage, what: "cannot understand `--etcd \(mode)`", why: "there is no such mode", next: "say auto, always or never")
       }
       if invocation.has(undo) { return try session.undoRollback(of: run, journal) }
-      guard run.state != .rolledBack else {
+      let isTakenBack = try journal.undo(of: run.id) != nil
+      guard run.state != .rolledBack || isTakenBack else {
         throw Failure(
           .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
       }

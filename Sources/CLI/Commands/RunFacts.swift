@@ -12,12 +12,15 @@ struct RunFacts {
   let owner: OwnerRecord
   /// The rollback of this run, if it has one.
   let rollback: RunRecord?
+  /// The run that took the rollback back.
+  let undo: RunID?
 
   init(_ run: RunRecord, _ journal: RunJournal) throws(Failure) {
     self.run = run
     steps = try journal.steps(run.id)
     owner = try journal.owner()
     rollback = try journal.rollback(of: run.id)
+    undo = run.state == .rolledBack ? try journal.undo(of: run.id) : nil
   }
 
   /// A process works on it now.
@@ -39,6 +42,7 @@ struct RunFacts {
       text += "; the kguard that worked on it is gone"
     }
     if let ended = run.ended, run.state.isFinal { text += ", since \(localTime(ended))" }
+    if let undo { text += "; the rollback was taken back by run \(undo)" }
     return text + "."
   }
 
@@ -64,7 +68,8 @@ struct RunFacts {
     for (name, value) in run.inputs.sorted(by: { $0.key < $1.key }) { inputs[name] = .string(value) }
     return [
       "run": .string(run.id.text), "state": .string(run.state.rawValue), "playbook": .string(run.playbook), "inputs": .object(inputs),
-      "parent": JSON(run.parent?.text), "rollback": JSON(rollback?.id.text), "created": .string(run.created.description),
+      "parent": JSON(run.parent?.text), "rollback": JSON(rollback?.id.text), "undo": JSON(undo?.text),
+      "created": .string(run.created.description),
       "started": JSON(run.started?.description), "ended": JSON(run.ended?.description), "active": .bool(isWorkedOn),
       "error": run.error?.json ?? .null, "steps": .array(steps.map(Self.json)),
     ]

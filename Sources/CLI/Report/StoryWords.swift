@@ -33,6 +33,9 @@ extension Story {
     case .failed: return "\(subject) failed\(cause). Nothing of the cluster had changed: nothing was restored, and no write was lost."
     case .rolledBack:
       let how = run.error == nil ? "was rolled back, as asked" : "failed\(cause) and was rolled back"
+      if let undo = facts.undo {
+        return "\(subject) \(how); run \(undo) took the rollback back: the cluster is as it was before that rollback."
+      }
       return "\(subject) \(how): the cluster is as it was before the run. \(lossSentence)"
     case .needsOperator: return "\(subject) stopped\(cause) and needs an operator. \(sentence(run.error?.next ?? ""))"
     case .interrupted: return "\(subject) was interrupted\(openWords); \(progressWords). `kguard resume` goes on."
@@ -49,7 +52,7 @@ extension Story {
     switch run.state {
     case .succeeded: "succeeded"
     case .failed: "failed, nothing changed"
-    case .rolledBack: "rolled back"
+    case .rolledBack: facts.undo == nil ? "rolled back" : "rolled back, then taken back"
     case .needsOperator: "needs an operator"
     case .interrupted: "interrupted"
     case .pending: "not begun"
@@ -159,7 +162,7 @@ extension Story {
 
   /// What takes the rollback back.
   var undoCommand: String? {
-    guard run.state == .rolledBack, rollbacks.contains(where: { !$0.artifacts.isEmpty }) else { return nil }
+    guard run.state == .rolledBack, facts.undo == nil, rollbacks.contains(where: { !$0.artifacts.isEmpty }) else { return nil }
     return "kguard rollback --undo \(run.id)"
   }
 }

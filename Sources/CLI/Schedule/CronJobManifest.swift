@@ -106,7 +106,9 @@ extension Schedule {
         name: "config", path: config.map { Files.directory(of: $0) } ?? at("/etc/kguard"), type: "DirectoryOrCreate", isReadOnly: true),
       Mount(name: "state", path: state, type: "DirectoryOrCreate"),
     ]
-    if let encryption { mounts.append(Mount(name: "encryption", path: encryption, type: "Directory", isReadOnly: true)) }
+    if let encryption, !mounts.contains(where: { $0.path == encryption }) {
+      mounts.append(Mount(name: "encryption", path: encryption, type: "Directory", isReadOnly: true))
+    }
     if drills {
       for (number, path) in (etcd.isEmpty ? [at("/var/lib/etcd")] : etcd).enumerated() {
         mounts.append(Mount(name: number == 0 ? "etcd" : "etcd-wal", path: path, type: "Directory"))

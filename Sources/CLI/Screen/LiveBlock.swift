@@ -84,8 +84,11 @@ struct LiveBlock {
 
   private mutating func note(_ action: String) {
     if Self.changingActions.contains(action) { hasTouched = true }
-    if !action.contains("/") { hasRunOwn = true }
+    if Self.isOwn(action) { hasRunOwn = true }
   }
+
+  private static func isOwn(_ action: String) -> Bool { !action.contains("/") }
+  static func mayChange(_ action: String) -> Bool { isOwn(action) || changingActions.contains(action) }
 
   /// Steps that an earlier process has settled.
   mutating func passed(_ steps: [String: StepState]) {

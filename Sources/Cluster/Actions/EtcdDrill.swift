@@ -60,8 +60,8 @@ public struct EtcdDrill: Action {
   public func perform(_ context: StepContext) throws(Failure) {
     let bundle = try context.bundle(self.bundle)
     do throws(Failure) { try drill(bundle, context) } catch {
-      // A bundle that does not restore goes nowhere.
-      if error.exit != .interrupted { try? SealedAhead.discard(bundle) }
+      // A bundle of this run that does not restore goes nowhere. Another's sealed files may be its only copy.
+      if self.bundle == nil, error.exit != .interrupted { try? SealedAhead.discard(bundle) }
       throw error
     }
   }
@@ -83,7 +83,10 @@ public struct EtcdDrill: Action {
     try context.artifact("staged", data.plan.staged, .present, detail: ["bundle": .string(bundle.id)])
     try Files.makeDirectory(context.directory, mode: 0o700)
     try Files.replace(context.state.directory(of: context.run) + "/drill.json", with: Array(data.evidence.text(pretty: true).utf8))
-    try context.journal.bundleDrilled(bundle.id, evidence: data.evidence, at: context.machine.now())
+    // A copy elsewhere proves nothing of the one that the catalogue knows.
+    if try context.journal.bundles().contains(where: { $0.id == bundle.id && $0.directory == bundle.path }) {
+      try context.journal.bundleDrilled(bundle.id, evidence: data.evidence, at: context.machine.now())
+    }
     if !keep {
       try data.discard()
       try context.artifact("staged", data.plan.staged, .removed)
@@ -121,7 +124,7 @@ private struct DrillScene {
       let members = (manifest.etcd["members"]?.array ?? []).compactMap { EtcdMember(json: $0) }
       own = DrillOrder.own(outlook.machine, settings, members)
       version = EtcdVersion(manifest.etcdVersion)
-      image = manifest.etcd["image"]?.string
+      image = DrillOrder.image(manifest.etcd, bundle, outlook.state, own ?? DrillOrder.here(outlook.machine, settings))
       size = manifest.file(BundleDirectory.snapshotName)?.size
       return
     }
@@ -171,7 +174,8 @@ public struct DrillOrder {
     var order = Drill.Order(snapshot: bundle.snapshot, sha256: file.sha256, plan: plan, membership: membership, version: version)
     order.prefix = etcd["prefix"]?.string ?? "/registry"
     self.order = order
-    drill = Drill(Self.tools(machine, configuration, state, image: etcd["image"]?.string), stop: stop)
+    let image = Self.image(etcd, bundle, state, own ?? Self.here(machine, configuration))
+    drill = Drill(Self.tools(machine, configuration, state, image: image), stop: stop)
     digest = manifest.liveDigest
     liveKeys = manifest.snapshot["liveKeys"]?.int
     self.stop = stop
@@ -179,8 +183,17 @@ public struct DrillOrder {
 
   /// The etcd of this machine, where it is one of these members.
   static func own(_ machine: any Machine, _ configuration: Configuration, _ members: [EtcdMember]) -> EtcdManifest? {
-    let manifest = (try? EtcdLocation.find(machine, configuration.etcdOverrides))?.manifest
-    return manifest.flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
+    here(machine, configuration).flatMap { manifest in members.contains { $0.name == manifest.name } ? manifest : nil }
+  }
+
+  /// The etcd that runs on this machine, of whatever cluster.
+  fileprivate static func here(_ machine: any Machine, _ configuration: Configuration) -> EtcdManifest? {
+    (try? EtcdLocation.find(machine, configuration.etcdOverrides))?.manifest
+  }
+
+  /// Programs are taken out of an image that this node has chosen: what a bundle from elsewhere names is somebody else's word.
+  fileprivate static func image(_ etcd: JSON, _ bundle: BundleDirectory, _ state: StateDirectory, _ here: EtcdManifest?) -> String? {
+    bundle.path == state.bundle(bundle.id) ? etcd["image"]?.string : here?.image
   }
 
   static func plan(

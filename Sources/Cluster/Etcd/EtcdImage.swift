@@ -16,6 +16,9 @@ struct EtcdImage {
 
   /// Copies the programs that the image has into the cache.
   func programs(_ kinds: [EtcdTool.Kind]) throws(Failure) -> [(kind: EtcdTool.Kind, path: String)] {
+    guard !image.hasPrefix("-") else {
+      throw Failure(what: "cannot look into the image \(image)", why: "that is no name of an image", next: "check etcd's manifest")
+    }
     let ctr = try machine.require(program: "ctr")
     let prefix = "image-"
     try Files.makeDirectory(cache, mode: 0o700)

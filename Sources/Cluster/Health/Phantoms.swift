@@ -5,7 +5,7 @@ internal import Model
 enum Phantoms {
   static func find(_ containers: [ContainerRuntime.Container], known pods: [KubernetesPod]) -> [HealthProblem] {
     let known = Set(pods.map { "\($0.namespace)/\($0.name)" })
-    let running = Set(containers.filter { $0.state == .running }.map { "\($0.namespace)/\($0.pod)" })
+    let running = Set(containers.filter { $0.state == .running && !$0.pod.isEmpty }.map { "\($0.namespace)/\($0.pod)" })
     return running.subtracting(known).sorted().map {
       HealthProblem(.reported, "the pod \($0) runs on this node, and the API server does not know it: systemctl restart kubelet")
     }

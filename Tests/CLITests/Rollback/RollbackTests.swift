@@ -56,6 +56,18 @@ import Testing
     let again = try node.kguard("rollback", "--undo", ended.run, "--yes")
     #expect(again.exit == 2, "\(again.errors)")
     #expect(try node.configmaps() == ["late"])
+    #expect(try node.show(ended.run)["undo"]?.string != nil)
+    let story = try node.kguard("report", ended.run, "--format", "markdown", "-o", "-").output
+    #expect(story.contains("took the rollback back") && !story.contains("kguard rollback --undo"), "\(story)")
+
+    // Having been taken back, it can be rolled back once more, and that once more be taken back.
+    let second = try node.kguard("rollback", ended.run, "--yes")
+    #expect(second.exit == 0, "\(second.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try node.files("/etc/kubernetes") == before)
+    #expect(try node.kguard("rollback", ended.run, "--yes").exit == 2)
+    #expect(try node.kguard("rollback", "--undo", ended.run, "--yes").exit == 0)
+    #expect(try node.configmaps() == ["late"])
   }
 
   @Test func `where nothing changed nothing is restored, and no write is lost`() throws {
