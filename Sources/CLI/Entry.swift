@@ -9,7 +9,7 @@ public func kguard(_ argv: [String]) -> Int32 {
   Signals.block()
   let style = Style(.errors, noColor: argv.contains(OptionSpec.noColor.name))
   do throws(Failure) {
-    let parsed = try Parser(root: Commands.root).parse(argv)
+    let parsed = try Parser(root: Commands.root).parse(inOurWords(argv))
     if parsed.wantsHelp {
       Terminal.write(Help(spec: parsed.spec, path: parsed.invocation.command).text, to: .output)
       return ExitStatus.done.rawValue
@@ -25,6 +25,9 @@ public func kguard(_ argv: [String]) -> Int32 {
     return error.exit.rawValue
   }
 }
+
+/// `--version`, as people type it out of habit.
+private func inOurWords(_ argv: [String]) -> [String] { argv.first == "--version" ? ["version"] + argv.dropFirst() : argv }
 
 /// How errors are to be told, also where the command line itself could not be understood.
 private func wantsJSON(_ argv: [String]) -> Bool {

@@ -74,7 +74,8 @@ struct Session: Sendable {
   func confirm(_ question: String) throws(Failure) -> Bool {
     if invocation.has(.yes) { return true }
     guard Terminal.inputIsTerminal, Terminal.isTerminal(.errors) else {
-      throw Failure(.usage, what: question, why: "nobody can be asked here: this is no terminal", next: "say --yes")
+      let what = question.last == "?" ? String(question.dropLast()) : question
+      throw Failure(.usage, what: what, why: "nobody can be asked here: this is no terminal", next: "say --yes")
     }
     Terminal.write(prose(question, .errors) + " [y/N] ", to: .errors)
     return ["y", "yes"].contains((Terminal.readLine() ?? "").lowercased())

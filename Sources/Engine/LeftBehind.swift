@@ -11,9 +11,7 @@ extension Runner {
     var announced = false
     return try PreviousChild.settle(directory, state) { process in
       if !announced {
-        let who = process.map { "process \($0.pid)" } ?? "a command"
-        let advice = process.map { "; `kill \($0.pid)` ends it, Ctrl-C stops waiting" } ?? ""
-        observer?.notice(.message(run.id, step: step, "waiting for \(who) of the earlier kguard, which still runs\(advice)"))
+        observer?.notice(.message(run.id, step: step, LeftCommand(self, attempt: directory).words(process)))
       }
       announced = true
       return !stop.isAsked

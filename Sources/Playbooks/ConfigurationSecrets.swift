@@ -23,6 +23,22 @@ extension Configuration {
     }
   }
 
+  /// The files that it names and that are not there, each with the key that names it.
+  public func missingFiles(_ machine: any Machine) throws(Failure) -> [String] {
+    var named = secretFiles
+    for (key, path) in [("ca-file", etcd.caFile), ("cert-file", etcd.certFile)] + offsite.map({ ("ca-file", $0[.caFile]) })
+      + notify.map({ ("ca-file", $0.caFile) })
+    {
+      if let path { named.append((key, path)) }
+    }
+    var missing: [String] = []
+    for (key, path) in named where try machine.info(path) == nil {
+      let words = "\(machine.locate(path)) (`\(key)`) is not there"
+      if !missing.contains(words) { missing.append(words) }
+    }
+    return missing
+  }
+
   private var secretFiles: [(key: String, path: String)] {
     var files: [(String, String)] = []
     if case .age(_, let identity?) = encryption { files.append(("identity", identity)) }

@@ -99,6 +99,10 @@ private let wrongLines: [WrongLine] = [
     "version", "--root", "/nope",
     says: "error: cannot use --root /nope: No such file or directory\nhint: name a directory that is laid out as a host's root\n"),
   WrongLine("resume", says: "error: there is nothing to resume: no run in BENCH/state is unfinished\nhint: see `kguard history`\n"),
+  WrongLine("abandon", says: "error: there is nothing to give up: no run in BENCH/state is unfinished\nhint: see `kguard history`\n"),
+  WrongLine("upgrade", "1.28.0", says: "error: cannot upgrade to `1.28.0`: it is not a version\nhint: write it as v1.28.0\n"),
+  WrongLine("upgrade", "latest", "--dry-run", says: "error: cannot upgrade to `latest`: it is not a version\nhint: write it as v1.28.0\n"),
+  WrongLine("check", "1.29.3", says: "error: cannot upgrade to `1.29.3`: it is not a version\nhint: write it as v1.29.3\n"),
   WrongLine("rollback", says: "error: there is nothing to roll back: no run was ever started here\nhint: see `kguard --help`\n"),
   WrongLine(
     "show", "zzz", says: "error: there is no run yet: BENCH/state holds no journal\nhint: start one with `kguard upgrade VERSION`\n"),
@@ -179,10 +183,55 @@ private let wrongLines: [WrongLine] = [
     #expect(text == String(decoding: try Files.read(expected), as: UTF8.self))
   }
 
+  @Test func `is given to those who ask otherwise, and so is the version`() throws {
+    let (whole, upgrade) = (try bench.kguard("--help").output, try bench.kguard("upgrade", "--help").output)
+    #expect(try bench.kguard("help").output == whole)
+    #expect(try bench.kguard("help", "help").output == whole)
+    #expect(try bench.kguard("help", "upgrade").output == upgrade)
+    #expect(try bench.kguard("help", "bundle", "cat").output == bench.kguard("bundle", "cat", "--help").output)
+    let wrong = try bench.kguard("help", "upgrde")
+    #expect(wrong.exit == 2 && wrong.errors.contains("did you mean `upgrade`?"), "\(wrong.errors)")
+    let version = try bench.kguard("version")
+    #expect(version.exit == 0 && version.output.hasPrefix("kguard "))
+    let asked = try runCaptured(Bench.binary, Command(["kguard", "--version"]))
+    #expect(asked.end == .exited(0) && asked.text == version.output)
+  }
+
   @Test func `is given even where the rest of the line is wrong`() throws {
     #expect(try bench.kguard("upgrade", "--help").exit == 0)
     #expect(try bench.kguard("upgrade", "a", "b", "c", "--help").exit == 0)
     #expect(try bench.kguard("playbook", "--help").exit == 0)
+  }
+}
+
+@Suite struct `A look at the configuration` {
+  static let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+  @Test(arguments: [
+    (
+      "encryption: {recipients: [\(recipient)], identity: /etc/nope.txt}", "BENCH/root/etc/nope.txt (`identity`) is not there",
+      "make the file, or correct the path"
+    ),
+    (
+      "offsite: [{url: \"s3://b/c\", credentials-file: /no}]\nencryption: none\netcd: {ca-file: /ca}",
+      "BENCH/root/no (`credentials-file`) is not there; BENCH/root/ca (`ca-file`) is not there", "make these files"
+    ),
+    ("offsite: [\"file:///srv\"]", "the configuration does not say how bundles are encrypted", "kguard key new FILE"),
+  ])
+  func `says what could not be used`(text: String, why: String, next: String) throws {
+    let bench = Bench()
+    try Files.makeDirectory(bench.path + "/root")
+    let file = try bench.write("c.yaml", text)
+    let seen = try bench.kguard("config", "check", "--config", file, environment: ["KGUARD_ROOT": bench.path + "/root"])
+    let errors = seen.errors.split(separator: bench.path).joined(separator: "BENCH")
+    #expect(seen.exit == 2 && seen.output == "" && errors.contains(why) && errors.contains(next), "\(seen.errors)")
+  }
+
+  @Test func `names the file that is not there`() throws {
+    let bench = Bench()
+    try Files.makeDirectory(bench.path + "/root")
+    let seen = try bench.kguard("config", "check", environment: ["KGUARD_ROOT": bench.path + "/root"])
+    #expect(seen.exit == 0 && seen.output == "There is no \(bench.path)/root/etc/kguard/config.yaml; the defaults are in force.\n")
   }
 }
 

@@ -36,6 +36,18 @@ import Testing
     return pid
   }
 
+  @Test func `leaves a run that says what comes next, and a question that nobody hears`() throws {
+    let pid = try start()
+    _ = try bench.write("go", "")
+    _ = Spawn.wait(pid)
+    let file = try bench.write("good.yaml", "name: good\nsteps:\n  - {id: a, run: [\"true\"], on-failure: rollback}\nrollback: back\n")
+    let good = try bench.kguard("playbook", "run", file, environment: root)
+    let run = try #require(try bench.status()["run"]?.string)
+    #expect(good.exit == 0 && good.errors.contains("`kguard rollback \(run)` takes it back"), "\(good.errors)")
+    let asked = try bench.kguard("rollback", environment: root)
+    #expect(asked.exit == 2 && asked.errors.contains(" UTC: nobody can be asked here: this is no terminal\n"), "\(asked.errors)")
+  }
+
   var root: [String: String] { ["KGUARD_ROOT": bench.path + "/root"] }
 
   @Test func `is waited for by the rollback, and its end is written down`() throws {
@@ -45,6 +57,9 @@ import Testing
     let rollback = try bench.start("rollback", "--yes", environment: root)
     try bench.wait("the rollback to say that it waits") { try text("background.log").contains("waiting for") }
     #expect(!isThere("back"))
+    // Of a step that may be cut it is said how.
+    #expect(try text("background.log").contains("waiting for the command of the step wait (process "))
+    #expect(try text("background.log").contains("; `kill "))
     // Who does not want to wait can come back later.
     kill(rollback, SIGTERM)
     #expect(Spawn.wait(rollback) == .exited(7))

@@ -63,8 +63,13 @@ import Testing
     try node.sandbox(["break", node.root, "kcm-image"])
     let outcome = try node.upgrade()
     #expect(outcome.exit == 5)
-    #expect(outcome.errors.contains("kube-controller-manager v1.28.0 exits again and again"), "\(outcome.errors)")
-    #expect(outcome.errors.contains("kubeadm said SUCCESS"))
+    let said = "kubeadm said SUCCESS: kube-controller-manager v1.28.0 exits again and again (broken on purpose by sandbox break)"
+    #expect(outcome.errors.contains(said), "\(outcome.errors)")
+    // The container may be gone by now: its last words are not.
+    let log = try node.kguard("logs", "last", "apply").output
+    let parts = log.split(separator: "\n==> the end of the log of kube-controller-manager, which crashes (container ")
+    #expect(parts.count == 2 && parts.last?.contains("broken on purpose by sandbox break\n") == true, "\(log)")
+    #expect(outcome.errors.contains("read the end of kube-controller-manager's log"))
   }
 
   @Test func `while kubeadm waits for an API server that crashes, it is said`() throws {
@@ -73,12 +78,14 @@ import Testing
     try node.sandbox(["break", node.root, "apiserver-image"])
     let outcome = try node.kguard("playbook", "run", node.playbook, "--set", "version=v1.28.0", timeout: .seconds(300))
     #expect(outcome.exit == 5, "\(outcome.errors)")
-    let said = "kube-apiserver v1.28.0 exits again and again: kubeadm waits up to 5 minutes for it"
+    let said = "kube-apiserver v1.28.0 exits again and again (broken on purpose by sandbox break): kubeadm waits up to 5 minutes for it"
     let ended = "kubeadm ended with exit status 1"
     let words = outcome.errors.split(separator: "\n")
     let first = try #require(words.firstIndex { $0.contains(said) }, "\(outcome.errors)")
     #expect(first < (try #require(words.firstIndex { $0.contains(ended) })))
     #expect(words.count { $0.contains(said) } == 1)
+    #expect(outcome.errors.contains("before that, kube-apiserver v1.28.0 exits again and again (broken on purpose"), "\(outcome.errors)")
+    #expect(try node.kguard("logs", "last", "apply").output.contains("==> the end of the log of kube-apiserver"))
     #expect(try node.image(of: "kube-apiserver").hasSuffix(":v1.27.4"))
   }
 
@@ -113,7 +120,9 @@ import Testing
     #expect(running.count == 1)
     let resumed = try node.kguard("resume")
     #expect(resumed.exit == 0, "\(resumed.errors)")
-    #expect(resumed.errors.contains("waiting for"))
+    let waits = "waiting for `kubeadm upgrade apply v1.28.0 -y` of the step apply (process \(running[0].pid)), which the earlier kguard"
+    #expect(resumed.errors.contains(waits), "\(resumed.errors)")
+    #expect(resumed.errors.contains("Let it end by itself") && !resumed.errors.contains("`kill "))
     #expect(try node.applies() == 1)
     #expect(try node.image(of: "kube-scheduler").hasSuffix(":v1.28.0"))
     #expect((try node.evidence(of: "verify").at("availability", "samples")?.int ?? 0) > 3)
@@ -272,6 +281,11 @@ import Testing
     unlink(whole)
     #expect(run.exit == 3, "\(run.errors)")
     #expect(run.errors.contains("kubelet does not run") && run.errors.contains("not ready: sandbox-node"))
+    // Each on a line of its own at the end, and all in one line where a step has one.
+    let status = try node.kguard("status").output
+    let line = try #require(status.split(separator: "\n").first { $0.contains("node/preflight") })
+    #expect(line.contains("checks failed: ") && line.contains("kubelet does not run") && line.contains("; "), "\(line)")
+    #expect(status.split(separator: "\n").count { $0.contains("not ready: sandbox-node") } == 2, "\(status)")
   }
 }
 

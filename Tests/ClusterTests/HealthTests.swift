@@ -205,7 +205,7 @@ import YAML
     #expect(watch.see(look(7, 1), at: .seconds(40)) == nil)
     // Seen running for a moment only, it still crashes.
     #expect(watch.see(look(8, 1, running: "x"), at: .seconds(41)) == nil)
-    #expect(watch.see(look(8, 2), at: .seconds(46)) == "kube-scheduler v1.28.0 exits again and again")
+    #expect(watch.see(look(8, 2), at: .seconds(46))?.words == "kube-scheduler v1.28.0 exits again and again")
 
     var other = CrashWatch(version)
     #expect(other.see(look(2, 2), at: .seconds(0)) == nil)
@@ -213,6 +213,37 @@ import YAML
     #expect(other.see(look(3, 2, running: "y"), at: .seconds(31)) == nil)
     #expect(other.see(look(3, 3), at: .seconds(50)) == nil)
     #expect(other.see(look(1, 1), at: .seconds(200)) == nil)
+  }
+}
+
+@Suite struct `Last words of a container` {
+  @Test(arguments: [
+    (
+      "I0816 12:00:00.1 1 server.go:1] starting\nE0816 12:00:01.2 1 run.go:74] \"command failed\" err=\"no such file\"\nI0816 bye\n",
+      "\"command failed\" err=\"no such file\""
+    ),
+    ("panic: nil map\n\ngoroutine 1 [running]:\nmain.main()\n", "panic: nil map"),
+    ("Error: unknown flag: --feature\n  --help   shows help\n", "Error: unknown flag: --feature"),
+    ("one\n  two  \n\n", "two"), ("Everything [ended] badly\nlast", "last"), (" \n", nil), ("\u{1b}[31mE\u{0}\n", "\u{1b}[31mE\u{0}"),
+  ])
+  func `are the last error, else the last line`(text: String, words: String?) {
+    #expect(CrashLog(component: "kube-scheduler", container: "c", text: text).lastWords == words)
+  }
+
+  @Test func `are those of the newest pod only`() throws {
+    let list: [(String, Int, String, Int)] = [("old", 9, "EXITED", 900), ("new", 0, "EXITED", 950), ("new", 1, "EXITED", 960)]
+    var containers: JSON = ["containers": []]
+    containers["containers"] = .array(
+      list.map { pod, attempt, state, created in
+        [
+          "id": .string("\(pod)\(attempt)"), "metadata": ["name": "kube-scheduler", "attempt": .int(Int64(attempt))],
+          "state": .string("CONTAINER_" + state), "createdAt": .string(String(created)),
+          "labels": ["io.kubernetes.pod.uid": .string(pod), "io.kubernetes.pod.namespace": "kube-system"],
+        ]
+      })
+    let found = CrashLog.newestExited(try ContainerRuntime.containers(containers), "kube-scheduler")
+    #expect(found.map(\.id) == ["new1", "new0"])
+    #expect(CrashLog.newestExited(try ContainerRuntime.containers(containers), "kube-apiserver") == [])
   }
 }
 

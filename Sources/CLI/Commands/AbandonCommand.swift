@@ -17,10 +17,10 @@ enum AbandonCommand {
     examples: [.init("kguard abandon", "give the unfinished run up"), .init("kguard abandon 7xk2m --yes", "without a question")],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      guard let journal = try session.existingJournal() else { throw RunCommands.nothingToResume(session) }
+      guard let journal = try session.existingJournal() else { throw nothing(session) }
       let named = try invocation.arguments["RUN"].map { (text) throws(Failure) in try session.findRun(text, in: journal) }
       let unfinished = try journal.unfinishedRun()
-      guard let found = named ?? unfinished else { throw RunCommands.nothingToResume(session) }
+      guard let found = named ?? unfinished else { throw nothing(session) }
       let run = try found.parent.flatMap { (id) throws(Failure) in try journal.run(id) } ?? found
       guard !run.state.isFinal else {
         throw Failure(
@@ -35,4 +35,6 @@ enum AbandonCommand {
         try runner.abandon(run.id)
       }
     })
+
+  private static func nothing(_ session: Session) -> Failure { RunCommands.nothingToResume(session, "there is nothing to give up") }
 }

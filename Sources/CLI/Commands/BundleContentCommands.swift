@@ -20,7 +20,9 @@ enum BundleContentCommands {
       let reader = try SnapshotReader(try session.source(invocation.arguments[BundleCommands.which.name]).snapshot)
       let (onlyResource, onlyNamespace) = (invocation.value(resource), invocation.value(namespace))
       var output = OutputLines(pages: Pages(session))
+      var known = KnownNames()
       try reader.objects { (object, digest) throws(Failure) in
+        if onlyResource != nil || onlyNamespace != nil { known.add(object) }
         if let onlyResource, object.resource != onlyResource { return }
         if let onlyNamespace, object.namespace != onlyNamespace { return }
         if session.isJSON {
@@ -36,6 +38,7 @@ enum BundleContentCommands {
         }
       }
       output.end()
+      if let refusal = known.refusal(resource: onlyResource, namespace: onlyNamespace) { throw refusal }
       return .done
     })
 
@@ -43,14 +46,19 @@ enum BundleContentCommands {
     name: "cat", summary: "print one object out of a bundle or snapshot",
     arguments: [
       ArgumentSpec("BUNDLE", "a bundle, the end of its id, `last`, or a path", completes: .bundle(.here, orPath: true)),
-      ArgumentSpec("KEY", "its key, for example /registry/pods/default/web"),
+      ArgumentSpec("OBJECT", "as `objects` prints it, for example configmaps/demo/cm1, or its key, /registry/configmaps/demo/cm1"),
+      ArgumentSpec("NAME", "its name, where OBJECT is only the resource, for example demo/cm1", isOptional: true),
     ], options: [raw],
     details: "JSON is printed as it is stored. Of what Kubernetes stores as protobuf it prints what can be read without its schema.",
-    examples: [.init("kguard bundle cat last /registry/configmaps/demo/cm1", "one config map of the newest bundle")],
+    examples: [
+      .init("kguard bundle cat last configmaps demo/cm1", "one config map of the newest bundle"),
+      .init("kguard bundle cat last /registry/configmaps/demo/cm1", "the same by its key in etcd"),
+    ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       let reader = try SnapshotReader(try session.source(invocation.arguments["BUNDLE"]).snapshot)
-      let found = try reader.object(invocation.arguments["KEY"] ?? "")
+      let words = [invocation.arguments["OBJECT"] ?? "", invocation.arguments["NAME"]].compactMap { $0 }
+      let found = try reader.object(try key(words, reader))
       if invocation.has(raw) || (found.identity.encoding == .json && !session.isJSON) {
         Terminal.write(found.value + (invocation.has(raw) || found.value.last == 0x0a ? [] : [0x0a]), to: .output)
         return .done
@@ -58,6 +66,24 @@ enum BundleContentCommands {
       session.printJSON(json(found))
       return .done
     })
+
+  /// Of what a person types: a key as it is; else `configmaps demo/cm1` or `configmaps/demo/cm1`, which is looked for.
+  private static func key(_ words: [String], _ reader: SnapshotReader) throws(Failure) -> String {
+    if words.count == 1, words[0].hasPrefix("/") || !words[0].contains(where: { $0 == "/" || $0 == " " }) { return words[0] }
+    let wanted = words.flatMap { $0.split { $0 == "/" || $0 == " " } }.joined(separator: "/")
+    var key: String?
+    var known = KnownNames()
+    try reader.objects { (object, _) throws(Failure) in
+      known.add(object)
+      if [object.resource, object.namespace, object.name].compactMap({ $0 }).joined(separator: "/") == wanted { key = object.key }
+    }
+    if let key { return key }
+    let resource = String(wanted.prefix { $0 != "/" })
+    throw known.refusal(resource: resource, namespace: nil)
+      ?? Failure(
+        .usage, what: "there is no \(wanted)", why: "no object of \(reader.path) is called so",
+        next: "`kguard bundle objects -r \(resource)` lists those that there are")
+  }
 
   private static func json(_ found: SnapshotObject) -> JSON {
     let identity = found.identity
@@ -181,5 +207,32 @@ private struct OutputLines {
   mutating func end() {
     flush()
     pages.finish()
+  }
+}
+
+/// The resources and namespaces that a snapshot holds: what a person may have meant.
+private struct KnownNames {
+  private var resources: Set<String> = []
+  private var namespaces: Set<String> = []
+
+  mutating func add(_ object: LiveObject) {
+    resources.insert(object.resource)
+    if let namespace = object.namespace { namespaces.insert(namespace) }
+  }
+
+  /// A name that nothing bears; nil where both are known.
+  func refusal(resource: String?, namespace: String?) -> Failure? {
+    if let resource, !resources.contains(resource) { return Self.unknown("resource", resource, resources) }
+    if let namespace, !namespaces.contains(namespace) { return Self.unknown("namespace", namespace, namespaces) }
+    return nil
+  }
+
+  private static func unknown(_ what: String, _ name: String, _ known: Set<String>) -> Failure {
+    let names = known.sorted()
+    let more = names.count > 40 ? " and \(names.count - 40) more" : ""
+    return Failure(
+      .usage, what: "there is no \(what) `\(name)` in it" + didYouMean(name, among: names),
+      why: names.isEmpty ? "it has none" : "known: \(names.prefix(40).joined(separator: ", "))\(more)",
+      next: "name one of these; a resource is a plural, as in its key")
   }
 }

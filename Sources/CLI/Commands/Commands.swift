@@ -7,7 +7,7 @@ internal import Model
 enum Commands {
   static let root = CommandSpec(
     name: "kguard", summary: "guards a kubeadm upgrade: the cluster ends upgraded and healthy, or as it was",
-    details: "Without a command it says where things stand, and what to do next.",
+    details: "Without a command it says where things stand, and what to do next. `kguard help COMMAND` is `kguard COMMAND --help`.",
     examples: [
       .init("kguard upgrade v1.28.0", "upgrade this control-plane node"),
       .init("kguard status -w", "watch it from a second terminal"),

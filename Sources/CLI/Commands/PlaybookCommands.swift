@@ -1,3 +1,4 @@
+internal import Cluster
 internal import Engine
 internal import Host
 internal import Model
@@ -98,12 +99,13 @@ enum ConfigCommands {
         run: { (invocation) throws(Failure) in
           let session = try Session(invocation)
           let configuration = try session.configuration()
+          try session.requireUsable(configuration)
           if session.isJSON {
             session.printJSON(configuration.json)
           } else if let file = configuration.file {
             session.print("\(file): the configuration is good\n")
           } else {
-            session.print("There is no configuration file; the defaults are in force.\n")
+            session.print("There is no \(session.machine.locate(Configuration.usualPath)); the defaults are in force.\n")
           }
           return .done
         }),
@@ -115,4 +117,18 @@ enum ConfigCommands {
           return .done
         }),
     ])
+}
+
+extension Session {
+  /// What nothing but the machine can tell of a configuration: files that are not there, and copies that nobody decided how to seal.
+  fileprivate func requireUsable(_ configuration: Configuration) throws(Failure) {
+    let missing = try configuration.missingFiles(machine)
+    if !missing.isEmpty {
+      let file = configuration.file ?? "the configuration"
+      throw Failure(
+        .usage, what: "\(file) cannot be used as it is", why: missing.joined(separator: "; "),
+        next: "make \(missing.count == 1 ? "the file" : "these files"), or correct the \(missing.count == 1 ? "path" : "paths")")
+    }
+    _ = try Offsite(configuration, machine, state)
+  }
 }

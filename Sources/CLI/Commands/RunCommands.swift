@@ -31,6 +31,8 @@ enum RunCommands {
     ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
+      // Another playbook may want its version written otherwise.
+      if invocation.value(playbookOption) == nil { try targetVersion(invocation.arguments["VERSION"] ?? "") }
       let playbook = try session.playbook(invocation.value(playbookOption) ?? "upgrade")
       var inputs = try inputs(invocation)
       inputs["version"] = invocation.arguments["VERSION"]
@@ -107,8 +109,8 @@ enum RunCommands {
       }
     })
 
-  static func nothingToResume(_ session: Session) -> Failure {
-    Failure(.usage, what: "there is nothing to resume", why: "no run in \(session.state.path) is unfinished", next: "see `kguard history`")
+  static func nothingToResume(_ session: Session, _ what: String = "there is nothing to resume") -> Failure {
+    Failure(.usage, what: what, why: "no run in \(session.state.path) is unfinished", next: "see `kguard history`")
   }
 
   /// `--set name=value`, any number of times.
@@ -170,7 +172,12 @@ extension Session {
     watch.finish(journal, stop: stop, at: machine.now())
     _ = consume claim
     close(screen, view)
-    if isJSON { print(JSONView.result(result)) } else { say(style.inCharset(Words.ending(result, style))) }
+    if isJSON {
+      print(JSONView.result(result))
+    } else {
+      let afterwards = Afterwards(result, journal, state, now: machine.now())?.text ?? ""
+      say(style.inCharset(Words.ending(result, style) + afterwards))
+    }
     return result.exit
   }
 
@@ -232,6 +239,11 @@ extension Session {
 
   /// A run of its own, with the playbook `undo`.
   fileprivate func undoRollback(of run: RunRecord, _ journal: RunJournal) throws(Failure) -> ExitStatus {
+    if let parent = run.parent {
+      throw Failure(
+        .usage, what: "cannot undo a rollback of run \(run.id)", why: "it is itself the rollback, of run \(parent)",
+        next: "say `kguard rollback --undo \(parent)`")
+    }
     let rollbacks = try journal.rollbacks(of: run.id)
     var moved: [ArtifactRecord] = []
     for rollback in rollbacks { moved += try journal.artifacts(rollback).filter { $0.state != .removed && $0.kind != "rescue" } }

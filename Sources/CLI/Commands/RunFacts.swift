@@ -87,7 +87,7 @@ struct RunFacts {
   func stepLines(_ style: Style, now: Timestamp) -> String {
     let names = steps.map(\.id.count).max() ?? 0, actions = steps.map(\.action.count).max() ?? 0
     return steps.map { step in
-      var detail = step.error.map { style.paint(printable($0.description), .red) } ?? Words.summary(step.evidence)
+      var detail = step.error.map { style.paint(inOneLine($0.description), .red) } ?? Words.summary(step.evidence)
       if step.attempts.count > 1 { detail = "(\(step.attempts.count) attempts) " + detail }
       let time = Self.time(step, now: now, isWorkedOn: isWorkedOn)
       let line =

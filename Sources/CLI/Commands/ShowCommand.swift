@@ -58,10 +58,10 @@ enum ShowCommand {
     var text = ""
     for attempt in step.attempts where step.attempts.count > 1 || attempt.outcome != .succeeded {
       let outcome = attempt.outcome?.rawValue ?? "not known how it ended"
-      let error = attempt.error.map { ": \(printable($0.description))" } ?? ""
+      let error = attempt.error.map { ": \(inOneLine($0.description))" } ?? ""
       text += "  attempt \(attempt.number), \(localTime(attempt.started, "%H:%M:%S")): \(outcome)\(error)\n"
     }
-    if let hint = step.error?.next, !hint.isEmpty { text += "  hint: \(hint)\n" }
+    if let hint = step.error?.next, !hint.isEmpty { text += "  hint: \(inOneLine(hint))\n" }
     for (key, value) in step.evidence?.object?.pairs ?? [] where key != "summary" {
       let shown = value.string ?? value.text()
       text += "  \(key): \(fit(printable(shown), 400))\n"

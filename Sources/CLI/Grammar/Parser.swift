@@ -29,6 +29,8 @@ struct Parser {
           }
           options[option.name, default: []].append(value)
         }
+      } else if word == "help", path.count == 1 {
+        options[OptionSpec.help.name] = [""]
       } else if words.isEmpty, !spec.subcommands.isEmpty {
         guard let next = spec.subcommands.first(where: { $0.name == word }) else {
           throw usage("there is no command `\(word)`" + didYouMean(word, among: spec.visible.map(\.name)), path)

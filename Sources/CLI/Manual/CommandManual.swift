@@ -80,6 +80,7 @@ enum CommandManual {
   }
 
   private static func sentence(_ text: String) -> String {
-    text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : ".")
+    // `batch/v1` is a name, and stays as it is written.
+    (text.prefix { $0 != " " }.contains("/") ? text : text.prefix(1).uppercased() + text.dropFirst()) + (text.hasSuffix(".") ? "" : ".")
   }
 }

@@ -35,7 +35,7 @@ struct RunNews: Sendable, Equatable {
       }
     let why = failure.map { ": \($0.what): \($0.why)" } ?? ""
     let next = failure.map { $0.next.isEmpty || event == .rollback ? "" : ". Next: \($0.next)" } ?? ""
-    return fit(printable("kguard on \(node): \(title) (run \(run)) \(outcome)\(why)\(next)"), 2000)
+    return fit(inOneLine("kguard on \(node): \(title) (run \(run)) \(outcome)\(why)\(next)"), 2000)
   }
 
   /// `text` is what chat systems (Slack, Mattermost, Teams) show.

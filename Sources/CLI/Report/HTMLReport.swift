@@ -74,8 +74,8 @@ struct HTMLReport {
     var out: HTML = "<h1>\(story.title)</h1>\n"
     out += "<div class=\"verdict \(kind)\"><b>\(sign) \(story.verdict)</b><p>\(HTML.prose(story.outcome))</p>"
     if let error = story.run.error {
-      out += "<p class=\"soft\">Cause: \(HTML.prose("\(error.what): \(error.why)"))</p>"
-      if !error.next.isEmpty, !story.run.state.isFinal { out += "<p class=\"soft\">Next: \(HTML.prose(error.next))</p>" }
+      out += "<p class=\"soft\">Cause: \(HTML.prose(inOneLine(error.description)))</p>"
+      if !error.next.isEmpty, !story.run.state.isFinal { out += "<p class=\"soft\">Next: \(HTML.prose(inOneLine(error.next)))</p>" }
     }
     out += "</div>\n\(numbers)<dl class=\"facts\">"
     for (label, value) in story.head { out += "<dt>\(label)</dt><dd>\(value)</dd>" }

@@ -12,8 +12,8 @@ struct MarkdownReport {
   var text: String {
     var out = "\(Self.mark)\n# \(words(story.title)): \(story.verdict)\n\n\(words(story.outcome))\n"
     if let error = story.run.error {
-      out += "\n**Cause:** \(words("\(error.what): \(error.why)"))\n"
-      if !error.next.isEmpty, !story.run.state.isFinal { out += "\n**Next:** \(words(error.next))\n" }
+      out += "\n**Cause:** \(words(inOneLine(error.description)))\n"
+      if !error.next.isEmpty, !story.run.state.isFinal { out += "\n**Next:** \(words(inOneLine(error.next)))\n" }
     }
     out += "\n" + story.head.map { "- \($0.0): \(words($0.1))\n" }.joined()
     if let availability = story.availabilityWords { out += "- API server: \(words(availability))\n" }
@@ -31,7 +31,7 @@ struct MarkdownReport {
     var out = "\n## \(chapter.isRollback ? "Steps of the rollback, run \(chapter.run.id)" : "Steps")\n\n"
     out += "| | step | took | outcome |\n|---|---|---|---|\n"
     for step in chapter.steps where shown.contains(step.position) {
-      let said = step.error?.description ?? Words.summary(step.evidence)
+      let said = step.error.map { inOneLine($0.description) } ?? Words.summary(step.evidence)
       let tries = step.attempts.count > 1 ? " (\(step.attempts.count) attempts)" : ""
       let outcome = StepWords.state(step, story) + tries + (said.isEmpty ? "" : ": " + fit(said, 300))
       out += "| \(StepWords.sign(step.state)) | \(words(step.id)) | \(StepWords.time(step, story)) | \(words(outcome)) |\n"

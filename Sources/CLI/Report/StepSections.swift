@@ -37,7 +37,7 @@ struct StepSections {
     let idle = story.facts.isWorkedOn ? [] : chapter.steps.filter { $0.state == .pending }
     for step in chapter.steps where shown.contains(step.position) && !idle.contains(where: { $0.position == step.position }) {
       let kind = HTML.text(StepWords.kind(step.state))
-      let said = step.error?.description ?? Words.summary(step.evidence)
+      let said = step.error.map { inOneLine($0.description) } ?? Words.summary(step.evidence)
       let tries = step.attempts.count > 1 ? " (\(step.attempts.count) attempts)" : ""
       out += """
         <tr><td class="nowrap"><span class="ink \(kind)" aria-hidden="true">\(StepWords.sign(step.state))</span> \(step.id)</td>\
@@ -63,8 +63,8 @@ struct StepSections {
     var out: HTML = "<details\(hasFailed ? " open" as HTML : "")><summary>\(StepWords.sign(step.state)) <b>\(step.id)</b> "
     out += "<span class=\"soft\">\(StepWords.state(step, story))</span></summary>\n"
     if let error = step.error {
-      out += "<p>\(HTML.prose("\(error.what): \(error.why)"))</p>"
-      if !error.next.isEmpty { out += "<p class=\"soft\">Next: \(HTML.prose(error.next))</p>" }
+      out += "<p>\(HTML.prose(inOneLine(error.description)))</p>"
+      if !error.next.isEmpty { out += "<p class=\"soft\">Next: \(HTML.prose(inOneLine(error.next)))</p>" }
     }
     if step.attempts.count > 1 || hasFailed { out += attempts(step) }
     if let evidence = step.evidence { out += self.evidence(evidence) }
@@ -85,7 +85,7 @@ struct StepSections {
       let how = attempt.outcome?.rawValue ?? (story.facts.isWorkedOn ? "under way" : "nobody saw its end")
       out += """
         <tr><td>\(attempt.number)</td><td class="nowrap">\(localTime(attempt.started, "%H:%M:%S"))</td>\
-        <td class="nowrap">\(attempt.duration?.forPeople ?? "")</td><td>\(HTML.prose(how + (attempt.error.map { ": " + fit($0.description, 600) } ?? "")))</td></tr>
+        <td class="nowrap">\(attempt.duration?.forPeople ?? "")</td><td>\(HTML.prose(how + (attempt.error.map { ": " + fit(inOneLine($0.description), 600) } ?? "")))</td></tr>
         """
     }
     out += "</tbody></table>\n"

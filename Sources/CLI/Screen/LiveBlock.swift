@@ -72,7 +72,7 @@ struct LiveBlock {
 
   /// A message of a step, or of the run.
   mutating func say(_ step: String?, _ text: String) {
-    let words = wrapped((step.map { "\($0): " } ?? "") + printable(text), max(20, columns - 5))
+    let words = wrapped((step.map { "\($0): " } ?? "") + inOneLine(text), max(20, columns - 5))
     for (number, line) in words.enumerated() { keep(style.paint((number == 0 ? "  " : "    ") + line, .dim)) }
   }
 
@@ -106,7 +106,7 @@ struct LiveBlock {
     let width = columns - 1
     // A detail that does not fit goes on below itself, or, where there is little room, below the step's name.
     let isNarrow = width - indent < 24
-    let lines = wrapped(printable(failure?.description ?? summary), isNarrow ? width - 4 : width - indent)
+    let lines = wrapped(inOneLine(failure?.description ?? summary), isNarrow ? width - 4 : width - indent)
     let detail = lines.map { failure == nil ? $0 : style.paint($0, .red) }
     let next = "\n" + String(repeating: " ", count: isNarrow ? 4 : indent)
     keep("\(style.mark(of: state)) " + head.text + (isNarrow && !detail.isEmpty ? next : "") + detail.joined(separator: next))

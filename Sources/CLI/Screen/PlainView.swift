@@ -42,12 +42,12 @@ final class PlainView: Observer {
       state.withLock { $0.step = nil }
       let time = took.map { " in \($0.forPeople)" } ?? ""
       let summary = Words.summary(evidence)
-      let detail = failure.map { ": \($0)" } ?? (summary.isEmpty ? "" : ": \(summary)")
+      let detail = failure.map { ": \(inOneLine($0.description))" } ?? (summary.isEmpty ? "" : ": \(summary)")
       say("\(step): \(stepState.rawValue)\(time)\(detail)")
     case .retrying(_, let step, let failure, let after, let attempt):
-      say("\(step): failed: \(failure); attempt \(attempt) in \(after.forPeople)")
-    case .message(_, let step, let text): say((step.map { "\($0): " } ?? "") + text)
-    case .phase(_, let step, let text): say("\(step): \(text)")
+      say("\(step): failed: \(inOneLine(failure.description)); attempt \(attempt) in \(after.forPeople)")
+    case .message(_, let step, let text): say((step.map { "\($0): " } ?? "") + inOneLine(text))
+    case .phase(_, let step, let text): say("\(step): \(inOneLine(text))")
     case .output(_, let step, let line): if isVerbose { say("\(step)| \(printable(line))") }
     case .progress(_, _, let progress):
       state.withLock {

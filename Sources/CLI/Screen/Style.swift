@@ -118,6 +118,11 @@ func printableLines(_ text: String) -> String {
   text.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }.joined(separator: "\n")
 }
 
+/// A text of several lines, such as the failures of several checks, in one.
+func inOneLine(_ text: String) -> String {
+  text.split(whereSeparator: \.isNewline).map { printable(String($0)) }.filter { !$0.isEmpty }.joined(separator: "; ")
+}
+
 /// The text cut to a width, with an ellipsis where something is lost.
 func fit(_ text: String, _ width: Int, ellipsis: String = "…") -> String {
   if text.count <= width { return text }

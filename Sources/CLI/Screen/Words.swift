@@ -47,6 +47,7 @@ enum Words {
 
   private static func cause(_ result: RunResult, _ style: Style) -> String {
     guard let failure = result.failure else { return "" }
-    return "cause: \(failure.what): \(failure.why)\n\(style.paint("hint:", .bold)) `kguard show \(result.run)` tells the whole story\n"
+    return
+      "cause: \(printableLines(failure.description))\n\(style.paint("hint:", .bold)) `kguard show \(result.run)` tells the whole story\n"
   }
 }

@@ -64,7 +64,7 @@ struct KubeadmApply: Action {
     if !end.end.isSuccess {
       if try isOwnJob(context) {
         passing = "kubeadm met the health-check Job of its last run, which is gone now"
-      } else if !reporter.hasSeenCrash, try isSlowKubelet(context) {
+      } else if reporter.seen == nil, try isSlowKubelet(context) {
         passing = "kubeadm gave up waiting for kubelet and put its manifests back; all is well"
       }
     }
@@ -73,7 +73,7 @@ struct KubeadmApply: Action {
       end = try apply(context, reporter)
     }
     try failpoint("kubeadm-apply/command.after")
-    try settle(context, end)
+    try settle(context, end, reporter)
   }
 
   private var argv: [String] { ["kubeadm", "upgrade", "apply", version.description, "-y"] }
@@ -86,7 +86,7 @@ struct KubeadmApply: Action {
     // A server that has just been started may be busy for a moment: that is no reason to go back.
     var left: [String] = []
     var crashes = CrashWatch(version)
-    var crashing: String?
+    var crashing: CrashWatch.Crash?
     let isThere = try context.wait(Self.proofTime) { () throws(Failure) in
       do throws(Failure) {
         let controlPlane = try ControlPlane.read(context.machine)
@@ -101,7 +101,7 @@ struct KubeadmApply: Action {
     }
     guard isThere, crashing == nil else {
       let before = context.output().contains("SUCCESS!") ? "kubeadm said SUCCESS; " : ""
-      throw notThere(crashing.map { [$0] } ?? left, before + "asked again, the cluster says otherwise", context)
+      throw notThere(left, before + "asked again, the cluster says otherwise", context, crashing)
     }
     var evidence: JSON = ["version": .string(version.description)]
     if let controlPlane = try? ControlPlane.read(context.machine) { evidence["components"] = controlPlane.json }
@@ -118,14 +118,14 @@ struct KubeadmApply: Action {
   }
 
   /// Waits until what kubeadm did has taken hold. The same containers must run at two looks: one that crashes runs for a moment too.
-  private func settle(_ context: StepContext, _ end: ChildEnd) throws(Failure) {
+  private func settle(_ context: StepContext, _ end: ChildEnd, _ reporter: CrashReporter) throws(Failure) {
     let manifests = try ControlPlane.manifestVersions(context.machine)
     // kubeadm failed and the manifests are old, or half of them: there is nothing to wait for.
     let isHopeless = !end.end.isSuccess && !ControlPlane.names.allSatisfy { manifests[$0] == version }
     var words: [String] = []
     var containers: [String] = []
     var crashes = CrashWatch(version)
-    var crashing: String?
+    var crashing: CrashWatch.Crash?
     let isThere = try context.wait(isHopeless ? .zero : end.end.isSuccess ? Self.settlingTime : .seconds(15)) { () throws(Failure) in
       do throws(Failure) {
         let controlPlane = try ControlPlane.read(context.machine)
@@ -140,9 +140,9 @@ struct KubeadmApply: Action {
         throw error
       }
     }
-    if let crashing { throw notThere([crashing], said(end), context) }
-    if isThere { return }
-    throw notThere(words, said(end), context)
+    if isThere, crashing == nil { return }
+    let seen = reporter.seen
+    throw notThere(words, said(end), context, crashing ?? seen?.crash, isOver: crashing == nil, log: seen?.log)
   }
 
   private func said(_ end: ChildEnd) -> String {
@@ -150,7 +150,10 @@ struct KubeadmApply: Action {
     return end.end.isSuccess ? "kubeadm said SUCCESS" : "kubeadm ended with \(end.end)"
   }
 
-  private func notThere(_ words: [String], _ said: String, _ context: StepContext) -> Failure {
+  /// `crash`: what crashes, or crashed before kubeadm put its manifest back; `log`: what was read of it then.
+  private func notThere(
+    _ words: [String], _ said: String, _ context: StepContext, _ crash: CrashWatch.Crash?, isOver: Bool = false, log: CrashLog? = nil
+  ) -> Failure {
     let lines = context.output().split(whereSeparator: \.isNewline)
     let last =
       lines.last { $0.contains("[ERROR ") }
@@ -159,9 +162,20 @@ struct KubeadmApply: Action {
           && (line.contains("FATAL") || line.contains("ERROR") || line.contains("error") || line.contains("Errors faced"))
       }
     let quote = last.map { " (\($0.trimmed.prefix(300)))" } ?? ""
+    var words = Array(words.prefix(4))
+    var next = "read kubeadm's output with `kguard logs \(context.run) \(context.step)`"
+    if let crash {
+      let found = (isOver ? nil : CrashLog.read(context.machine, crash.component)) ?? (log?.component == crash.component ? log : nil)
+      let cause = found?.lastWords.map { " (\($0))" } ?? ""
+      words = isOver ? words + ["before that, " + crash.words + cause] : [crash.words + cause]
+      if let found {
+        // After what kubeadm said was read: it is not kubeadm's.
+        found.keep(context)
+        next = "read the end of \(crash.component)'s log, after kubeadm's output, with `kguard logs \(context.run) \(context.step)`"
+      }
+    }
     return Failure(
-      what: "the control plane is not at \(version)", why: "\(said)\(quote): \(words.prefix(4).joined(separator: "; "))",
-      next: "read kubeadm's output with `kguard logs \(context.run) \(context.step)`")
+      what: "the control plane is not at \(version)", why: "\(said)\(quote): \(words.joined(separator: "; "))", next: next)
   }
 
   // MARK: - Before and between

@@ -37,6 +37,15 @@ struct ContainerRuntime {
     try Self.images(try ask(["images", "-o", "json"]))
   }
 
+  /// The last lines that a container said, on either stream.
+  func log(of id: String, lines: Int) throws(Failure) -> String {
+    let result = try machine.run(["crictl", "logs", "--tail", String(lines), id], timeout: .seconds(20), limit: 1 << 20)
+    guard result.end.isSuccess else {
+      throw Failure(what: "cannot read the log of the container \(id)", why: result.lastWords, next: "see `crictl logs \(id)`")
+    }
+    return result.text + result.errorText
+  }
+
   static func containers(_ json: JSON) throws(Failure) -> [Container] {
     (json["containers"]?.array ?? []).map { entry in
       let state = (entry["state"]?.string ?? "").split(separator: "_").last.map { $0.lowercased() } ?? ""

@@ -12,7 +12,12 @@ final class CrashReporter: Sendable {
   private let machine: any Machine
   private let version: KubernetesVersion
   private let say: @Sendable (String) -> Void
-  private let seen = Mutex(false)
+  private let state = Mutex<Seen?>(nil)
+
+  struct Seen {
+    let crash: CrashWatch.Crash
+    var log: CrashLog?
+  }
 
   init(_ context: StepContext, _ version: KubernetesVersion) {
     machine = context.machine
@@ -21,7 +26,7 @@ final class CrashReporter: Sendable {
   }
 
   /// A container of the target has failed for long enough: what kubeadm then says of kubelet is no reason to try again.
-  var hasSeenCrash: Bool { seen.withLock { $0 } }
+  var seen: Seen? { state.withLock { $0 } }
 
   /// Looks as long as `body` runs.
   func watch<T>(_ body: () throws(Failure) -> T) throws(Failure) -> T {
@@ -37,8 +42,13 @@ final class CrashReporter: Sendable {
       // Between two manifests there may be nothing to read for a moment.
       guard let controlPlane = try? ControlPlane.read(machine), let crashing = crashes.see(controlPlane) else { continue }
       if stop.isNow { return }
-      seen.withLock { $0 = true }
-      say("\(crashing): kubeadm waits up to 5 minutes for it, then puts its manifest back; no write is lost that way")
+      state.withLock { $0 = Seen(crash: crashing) }
+      // Now, as kubeadm has its containers removed when it gives up.
+      let log = CrashLog.read(machine, crashing.component)
+      state.withLock { $0 = Seen(crash: crashing, log: log) }
+      if stop.isNow { return }
+      let quote = log?.lastWords.map { " (\($0))" } ?? ""
+      say("\(crashing.words)\(quote): kubeadm waits up to 5 minutes for it, then puts its manifest back; no write is lost that way")
       return
     }
   }

@@ -4,6 +4,12 @@ internal import Model
 /// Tells a component that crashes again and again from one that had to be started twice: its newest pod was started three times and ended,
 /// and that lasts.
 struct CrashWatch {
+  struct Crash: Equatable {
+    let component: String
+    let version: KubernetesVersion
+    var words: String { "\(component) \(version) exits again and again" }
+  }
+
   private let version: KubernetesVersion
   /// By name: since when it is seen so.
   private var since: [String: Duration] = [:]
@@ -17,8 +23,8 @@ struct CrashWatch {
 
   init(_ version: KubernetesVersion) { self.version = version }
 
-  /// What crashes, in words; nil while nothing does for long enough.
-  mutating func see(_ controlPlane: ControlPlane, at now: Duration = monotonicNow()) -> String? {
+  /// What crashes; nil while nothing does for long enough.
+  mutating func see(_ controlPlane: ControlPlane, at now: Duration = monotonicNow()) -> Crash? {
     for component in controlPlane.components where component.version == version {
       if let one = component.running.first {
         if running[component.name]?.id != one.id { running[component.name] = (one.id, now) }
@@ -32,7 +38,7 @@ struct CrashWatch {
       }
       let first = since[component.name] ?? now
       since[component.name] = first
-      if now - first >= Self.lasting { return "\(component.name) \(version) exits again and again" }
+      if now - first >= Self.lasting { return Crash(component: component.name, version: version) }
     }
     return nil
   }

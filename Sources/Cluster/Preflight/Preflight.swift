@@ -44,6 +44,14 @@ public struct PreflightReport: Sendable, Equatable {
   }
 }
 
+/// The version that a person wants the cluster to go to.
+@discardableResult
+public func targetVersion(_ text: String) throws(Failure) -> KubernetesVersion {
+  if text.hasPrefix("v"), let version = KubernetesVersion(text) { return version }
+  let meant = KubernetesVersion("v" + text)?.description
+  throw Failure(.usage, what: "cannot upgrade to `\(text)`", why: "it is not a version", next: "write it as \(meant ?? "v1.28.0")")
+}
+
 /// Looks at the node and its cluster, all at once, and changes nothing. `version`: what an upgrade would go to. `ignoring`: names of
 /// checks whose failure is only warned of.
 public func runPreflight(
@@ -52,10 +60,7 @@ public func runPreflight(
 ) throws(Failure) -> PreflightReport {
   var target: KubernetesVersion?
   if let version {
-    target = KubernetesVersion(version)
-    guard target != nil, version.hasPrefix("v") else {
-      throw Failure(.usage, what: "cannot upgrade to `\(version)`", why: "it is not a version", next: "write it as v1.28.0")
-    }
+    target = try targetVersion(version)
   }
   let scene = PreflightScene(machine: machine, configuration: configuration, state: state, target: target, mayStayHere: mayStayHere)
   let groups: [@Sendable (PreflightScene) -> [Check]] = [

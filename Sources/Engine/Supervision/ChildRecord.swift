@@ -56,6 +56,12 @@ struct ChildFiles {
     guard let text = try Files.textIfPresent(child), let json = try? JSON(parsing: text) else { return nil }
     return ProcessIdentity(json: json["child"])
   }
+
+  /// Nil where an older kguard began it, or there is none.
+  func childArguments() throws(Failure) -> [String]? {
+    guard let text = try Files.textIfPresent(child) else { return nil }
+    return try JSON(parsing: text)["argv"]?.array?.compactMap(\.string)
+  }
 }
 
 /// What kguard asks of its supervisor: one line of JSON.

@@ -76,7 +76,7 @@ public struct SupervisorProcess: ~Copyable {
     try failpoint("child/spawn.after")
     let child = ProcessIdentity.of(pid) ?? ProcessIdentity(pid: pid, start: 0, boot: ProcessIdentity.currentBoot())
     try? files.write(
-      ["child": child.json, "supervisor": ProcessIdentity.current().json], to: files.child, durable: false)
+      ["child": child.json, "supervisor": ProcessIdentity.current().json, "argv": JSON(command.argv)], to: files.child, durable: false)
     let (timedOut, stopped) = attend(pid, mark, timeout: request.timeout, grace: request.grace)
     let end = ChildEnd(end: try Spawn.reap(pid), timedOut: timedOut, stopped: stopped)
     try failpoint("child/exit.before")

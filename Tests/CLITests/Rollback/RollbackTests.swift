@@ -18,6 +18,9 @@ import Testing
     #expect(try node.configmaps() == ["cm1"])
     #expect(try node.files("/etc/kubernetes") == before)
     let lost = ended.evidence("verify")?["lost"]
+    let last = run.errors.split(separator: "\n").suffix(2)
+    #expect(last.first?.hasSuffix("written since the snapshot: \(lost?["list"]?.string ?? "?")") == true, "\(run.errors)")
+    #expect(last.last == "`kguard rollback --undo \(ended.run)` takes the rollback back", "\(run.errors)")
     #expect(lost?["names"]?.array?.contains("ConfigMap demo/late") == true, "\(lost?.text() ?? "")")
     let list = try Files.textIfPresent(lost?["list"]?.string ?? "") ?? ""
     #expect(list.contains(#""key":"/registry/configmaps/demo/late""#))
@@ -26,8 +29,27 @@ import Testing
     #expect(ended.evidence("verify")?.at("milliseconds", "outage")?.int ?? 0 > 0)
     #expect(ended.evidence("verify")?["undo"]?.string == "kguard rollback --undo \(ended.run)")
 
+    // What `objects` prints `cat` takes.
+    for words in [["configmaps", "demo/cm1"], ["configmaps demo/cm1"], ["configmaps/demo/cm1"], ["/registry/configmaps/demo/cm1"]] {
+      let seen = try runCaptured(
+        Bench.binary, node.bench.command(["bundle", "cat", "last"] + words, environment: ["KGUARD_ROOT": node.root]))
+      #expect(seen.end.isSuccess && seen.text.contains("cm1"), "\(words): \(seen.errorText)")
+    }
+    for (words, says) in [
+      (["cat", "last", "configmaps", "demo/nope"], "there is no configmaps/demo/nope: "),
+      (["cat", "last", "configmap/demo/cm1"], "there is no resource `configmap` in it; did you mean `configmaps`?: known: "),
+      (["objects", "-r", "secret"], "there is no resource `secret` in it; did you mean `secrets`?: known: "),
+      (["objects", "-n", "typo"], "there is no namespace `typo` in it: known: default, demo"),
+    ] {
+      let seen = try runCaptured(Bench.binary, node.bench.command(["bundle"] + words, environment: ["KGUARD_ROOT": node.root]))
+      #expect(seen.end == .exited(2) && seen.text == "" && seen.errorText.contains(says), "\(words): \(seen.errorText)")
+    }
+    // Whoever names the rollback is told the name of the upgrade.
+    let other = try node.kguard("rollback", "--undo", ended.rollback, "--yes")
+    #expect(other.exit == 2 && other.errors.contains("hint: say `kguard rollback --undo \(ended.run)`"), "\(other.errors)")
     let undone = try node.kguard("rollback", "--undo", ended.run, "--yes")
     #expect(undone.exit == 0, "\(undone.errors)")
+    #expect(undone.errors.hasSuffix(" succeeded\nThe rollback of run \(ended.run) is taken back.\n"), "\(undone.errors)")
     #expect(try node.configmaps() == ["late"])
     let manifest = try Files.textIfPresent(node.root + "/etc/kubernetes/manifests/kube-apiserver.yaml") ?? ""
     #expect(manifest.contains("v1.28.0"))

@@ -1,0 +1,37 @@
+internal import Engine
+internal import Host
+internal import Journal
+internal import Model
+
+/// What is of use once a run is over: a few lines below its end. Nothing depends on them.
+struct Afterwards {
+  private let result: RunResult
+  private let story: Story
+
+  init?(_ result: RunResult, _ journal: RunJournal, _ state: StateDirectory, now: Timestamp) {
+    guard let run = try? journal.run(result.run), let story = try? Story(run, journal, state, now: now) else { return nil }
+    (self.result, self.story) = (result, story)
+  }
+
+  var text: String { lines.map { $0 + "\n" }.joined() }
+
+  private var lines: [String] {
+    let run = story.run
+    switch result.state {
+    case .succeeded where run.playbook == "undo":
+      return run.inputs["run"].map { ["The rollback of run \($0) is taken back."] } ?? []
+    case .succeeded where run.rollbackName != nil:
+      return [
+        "`kguard report \(run.id)` tells the whole story.",
+        "`kguard rollback \(run.id)` takes it back, as long as no other upgrade was begun.",
+      ]
+    case .rolledBack:
+      var lines: [String] = []
+      if let losses = Losses(story), losses.count > 0, let list = losses.list {
+        lines.append("\(losses.count == 1 ? "1 object was" : "\(losses.count) objects were") written since the snapshot: \(list)")
+      }
+      return lines + (story.undoCommand.map { ["`\($0)` takes the rollback back"] } ?? [])
+    default: return []
+    }
+  }
+}
