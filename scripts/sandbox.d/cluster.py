@@ -154,6 +154,8 @@ def not_ready(client):
     node = client.read(f"/api/v1/nodes/{box.NODE}")
     if not node or condition(node, "Ready") != "True":
         out.append(f"node {box.NODE}")
+    if not client.read(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{box.NODE}"):
+        out.append(f"lease of {box.NODE}")
     pods = client.items("/api/v1/namespaces/kube-system/pods")
     for component in ("etcd", *box.COMPONENTS):
         if not any(p["metadata"]["name"] == f"{component}-{box.NODE}" and condition(p, "Ready") == "True" for p in pods):

@@ -158,13 +158,13 @@ class Status(threading.Thread):
     def _lease(self):
         if time.monotonic() - self.renewed < 2:
             return
-        self.renewed = time.monotonic()
         lease = self.client.read(f"{LEASES}/{box.NODE}")
         spec = {"holderIdentity": box.NODE, "leaseDurationSeconds": 40, "renewTime": box.micro_time()}
         if lease is None:
             self.client.create(LEASES, {"metadata": {"name": box.NODE}, "spec": spec})
         else:
             self.client.replace(f"{LEASES}/{box.NODE}", {**lease, "spec": spec})
+        self.renewed = time.monotonic()
 
 
 def box_time(old, kind):
