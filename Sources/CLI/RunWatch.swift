@@ -6,8 +6,8 @@ internal import Model
 internal import Playbooks
 internal import Synchronization
 
-/// All who watch a run: the screen, the metrics, those who are told by `notify:`, and who sends the journal off-site. Only the screen is
-/// waited for.
+/// All who watch a run: the screen, the metrics, those who are told by `notify:`, and who sends the journal off-site. While the run
+/// works only the screen is waited for; at its end the others too, for a few seconds.
 final class RunWatch: Observer {
   /// So long the end of the process waits for news that are still on their way.
   private static let patience = Duration.seconds(10)

@@ -17,7 +17,7 @@ extension Runner {
       )
     }
     let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try playbook(of: run)))
-    _ = try playbook.resolveInputs(merged(inputs, run, playbook))
+    _ = try playbook.resolveInputs(run.rollbackInputs(inputs, for: playbook))
     try refuseOtherInputs(run, inputs)
     return try answering(for: run) { () throws(Failure) in
       if run.state == .rollingBack { try write { () throws(Failure) in try journal.rollbackAsked(id, at: machine.now()) } }
@@ -108,12 +108,7 @@ extension Runner {
       try replace(earlier)
     }
     let rollback = try rollbackPlaybook(of: run, name)
-    return try create(rollback, inputs: merged(given, run, rollback), config: run.config, parent: run.id)
-  }
-
-  /// What is given comes before what the run itself had.
-  private func merged(_ given: [String: String], _ run: RunRecord, _ rollback: Playbook) -> [String: String] {
-    run.rollbackInputs(given, for: rollback)
+    return try create(rollback, inputs: run.rollbackInputs(given, for: rollback), config: run.config, parent: run.id)
   }
 
   /// As it was when the run began; only an older kguard has not kept it.

@@ -25,7 +25,7 @@ public enum JournalCopy {
 
 extension BundlePull {
   /// The journal as it was when the run that took this bundle was seen last; false where the store has none. It is put beside the
-  /// bundle's files, and never in place of a journal.
+  /// bundle's files, in place of one that an earlier pull has put there, and never in place of kguard's own.
   public func pullJournal(_ id: String, into directory: BundleDirectory, _ transfer: Transfer) throws(Failure) -> Bool {
     try StoreName.check(id)
     let name = JournalCopy.name(id, encrypted: !identities.isEmpty)

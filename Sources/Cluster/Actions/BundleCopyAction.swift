@@ -19,7 +19,7 @@ public struct BundleCopyAction: Action {
 
   public init(_ inputs: ActionInputs) throws(Failure) {
     bundle = inputs["bundle"]
-    mayStayHere = inputs["no-offsite"] == "true"
+    mayStayHere = inputs.isTrue("no-offsite")
   }
 
   public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {

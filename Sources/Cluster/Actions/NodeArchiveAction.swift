@@ -17,7 +17,7 @@ public struct NodeArchiveAction: Action {
   /// A backup of etcd is worth having on a machine of any kind; an upgrade has no way back without the archive.
   private let isOptional: Bool
 
-  public init(_ inputs: ActionInputs) throws(Failure) { isOptional = inputs["optional"] == "true" }
+  public init(_ inputs: ActionInputs) throws(Failure) { isOptional = inputs.isTrue("optional") }
 
   public func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
     let file = try context.bundle(nil).archive
