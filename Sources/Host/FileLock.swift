@@ -21,9 +21,6 @@ public struct FileLock: ~Copyable, Sendable {
     }
   }
 
-  /// Tells this lock's file from a later one under the same name.
-  public func inode() throws(Failure) -> UInt64 { try file.info().inode }
-
   /// Adopts a descriptor that holds the lock already, as a child inherits it.
   public init(adopting descriptor: Int32, path: String) { file = OpenFile(adopting: descriptor, path: path) }
 

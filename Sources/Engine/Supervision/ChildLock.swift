@@ -5,8 +5,6 @@ internal import Model
 /// Who the supervisor is and whether it has a command, by its own word (`supervisor.json`).
 struct SupervisorRecord {
   var process: ProcessIdentity
-  /// The inode of the `child.lock` that it holds.
-  var lock: UInt64
   /// The attempt whose command runs; nil: it is idle.
   var busy: String?
   /// The `CommandMark` of that command.
@@ -14,13 +12,13 @@ struct SupervisorRecord {
 
   static func read(_ state: StateDirectory) throws(Failure) -> SupervisorRecord? {
     guard let text = try Files.textIfPresent(state.supervisorFile), let json = try? JSON(parsing: text),
-      let process = ProcessIdentity(json: json["process"]), let lock = json["lock"]?.string.flatMap({ UInt64($0) })
+      let process = ProcessIdentity(json: json["process"])
     else { return nil }
-    return SupervisorRecord(process: process, lock: lock, busy: json["busy"]?.string, mark: json["mark"]?.string)
+    return SupervisorRecord(process: process, busy: json["busy"]?.string, mark: json["mark"]?.string)
   }
 
   func write(_ state: StateDirectory) throws(Failure) {
-    let json: JSON = ["process": process.json, "lock": .string(String(lock)), "busy": JSON(busy), "mark": JSON(mark)]
+    let json: JSON = ["process": process.json, "busy": JSON(busy), "mark": JSON(mark)]
     try ChildFiles(directory: state.path).write(json, to: state.supervisorFile, durable: false)
   }
 }
@@ -31,8 +29,8 @@ enum ChildLock {
   /// looks whether it still holds it after it has said that it is busy, and before it starts anything.
   static func take(_ state: StateDirectory) throws(Failure) -> FileLock? {
     if let lock = try FileLock.take(state.childLock) {
-      let inode = try lock.inode()
-      if let record = try SupervisorRecord.read(state), record.busy != nil, record.lock != inode, record.process.isAlive { return nil }
+      // The kernel frees a dying process's locks a moment before the process counts as dead, and only then are its orphans looked for.
+      if let record = try SupervisorRecord.read(state), record.busy != nil, record.process.isAlive { return nil }
       if try !orphans(state).isEmpty { return nil }
       return lock
     }

@@ -23,9 +23,8 @@ public struct SupervisorProcess: ~Copyable {
     for descriptor: Int32 in [3, 4] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     let state = StateDirectory(path)
     let lock = FileLock(adopting: 4, path: state.childLock)
-    guard let inode = try? lock.inode() else { return 1 }
     var supervisor = SupervisorProcess(
-      channel: LineChannel(adopting: 3), lock: lock, state: state, own: SupervisorRecord(process: .current(), lock: inode))
+      channel: LineChannel(adopting: 3), lock: lock, state: state, own: SupervisorRecord(process: .current()))
     try? supervisor.own.write(state)
     supervisor.serve()
     _ = consume supervisor
