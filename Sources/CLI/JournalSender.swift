@@ -25,18 +25,14 @@ final class JournalSender: Observer {
 
   private let machine: LocalMachine
   private let directory: StateDirectory
-  private let wishes = Mailbox<Void>(limit: 1)
+  private let thread = OnDemand()
   private let state = Mutex(State())
   private let stop = StopSignal()
-  private let ended = StopSignal()
 
   init(_ machine: LocalMachine, _ directory: StateDirectory) {
     self.machine = machine
     self.directory = directory
-    startThread("journal") {
-      while self.wishes.take() != nil { self.send() }
-      self.ended.ask(.now, reason: "")
-    }
+    thread.begin("journal") { self.send() }
   }
 
   func notice(_ notice: Notice) {
@@ -48,7 +44,7 @@ final class JournalSender: Observer {
     default: return
     }
     state.withLock { $0.run = run }
-    _ = wishes.put(())
+    thread.ask()
   }
 
   /// Why the journal could not be sent: each target is told of once.
@@ -61,13 +57,13 @@ final class JournalSender: Observer {
   }
 
   /// Nothing more comes.
-  func close() { wishes.close() }
+  func close() { thread.close() }
 
   /// Waits until the last state is sent; past `deadline`, or where `hurry` is in a hurry, it is given up. Gives what is not off-site.
   func finish(by deadline: Duration, hurry: StopSignal) -> [Trouble] {
-    while monotonicNow() < deadline, hurry.current != .now, ended.sleep(.milliseconds(50)) {}
+    while monotonicNow() < deadline, hurry.current != .now, !thread.hasEnded(within: .milliseconds(50)) {}
     stop.ask(.now, reason: "kguard was ending")
-    let isStuck = ended.sleep(.milliseconds(500))
+    let isStuck = !thread.hasEnded(within: .milliseconds(500))
     return state.withLock { state in
       if isStuck, let run = state.run, let target = state.target, state.troubles[target] == nil {
         state.troubles[target] = Trouble(run: run, target: target, why: "kguard ended before it was sent")

@@ -52,9 +52,9 @@ public struct Offsite {
   }
 
   /// Seals a snapshot while it comes in; nil where it goes nowhere, or where the disk has no room to spare for it.
-  func sealAhead(_ bundle: BundleDirectory, size: Int64) throws(Failure) -> SealingAhead? {
+  func sealAhead(_ bundle: BundleDirectory, from part: String, size: Int64) throws(Failure) -> SealingAhead? {
     guard !targets.isEmpty, try SealingAhead.hasRoom(size, beside: bundle.snapshot) else { return nil }
-    return try SealingAhead(bundle, recipients: recipients)
+    return try SealingAhead(bundle, of: part, recipients: recipients)
   }
 
   public func open(_ target: OffsiteTarget, retry: RetryPolicy = RetryPolicy()) throws(Failure) -> any Store {

@@ -1,12 +1,12 @@
 internal import CPosix
-internal import CPosix
 internal import Glibc
 public import Model
 
 /// A file that appears under its name whole, or not at all. It is written as `NAME.part` and takes its name at `commit`.
 public struct DurableFile: ~Copyable {
   public let path: String
-  private let part: String
+  /// Where it is until then.
+  public let part: String
   private let file: OpenFile
   public private(set) var size: Int64 = 0
   private var writtenBack: Int64 = 0

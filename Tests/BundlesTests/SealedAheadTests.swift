@@ -17,15 +17,34 @@ import Testing
 
   private var bundle: BundleDirectory { BundleDirectory(directory.path) }
 
-  private func feed(_ sealing: SealingAhead) {
-    for at in stride(from: 0, to: plain.count, by: 700_001) { sealing.write(Array(plain[at..<min(at + 700_001, plain.count)])) }
+  private var part: String { directory.path + ".snapshot.db.part" }
+
+  /// The file that grows lies beside the directory.
+  private func start(_ recipients: [AgeRecipient]) throws(Failure) -> SealingAhead {
+    try Files.replace(part, with: [])
+    return try SealingAhead(bundle, of: part, recipients: recipients)
+  }
+
+  private func feed(_ sealing: SealingAhead, _ bytes: [UInt8]? = nil) throws {
+    let bytes = bytes ?? plain
+    let file = try OpenFile(part, O_WRONLY)
+    for at in stride(from: 0, to: bytes.count, by: 700_001) {
+      let end = min(at + 700_001, bytes.count)
+      try file.write(Array(bytes[at..<end]))
+      sealing.reached(Int64(end))
+    }
+    unlink(part)
+  }
+
+  private func finish(_ sealing: SealingAhead, size: Int, stop: StopSignal = StopSignal()) throws -> SealedAhead? {
+    try sealing.finish(size: Int64(size), sha256: sha256(plain), stop: stop)
   }
 
   @Test func `what was written is what the sealed file opens to, and its record says which`() throws {
     for recipients in [[identity.recipient], []] {
-      let sealing = try SealingAhead(bundle, recipients: recipients)
-      feed(sealing)
-      let ahead = try #require(try sealing.finish(size: Int64(plain.count), sha256: sha256(plain)))
+      let sealing = try start(recipients)
+      try feed(sealing)
+      let ahead = try #require(try finish(sealing, size: plain.count))
       let name = sealedName("snapshot.db", encrypted: !recipients.isEmpty)
       #expect(ahead.name == name && ahead.recipients == recipients.map(\.description) && sealing.failure == nil)
       let file = try Files.read(directory.path + "/" + name)
@@ -38,29 +57,60 @@ import Testing
   }
 
   @Test func `a file of another size than was sealed is none`() throws {
-    let sealing = try SealingAhead(bundle, recipients: [identity.recipient])
-    feed(sealing)
-    #expect(try sealing.finish(size: Int64(plain.count) + 1, sha256: sha256(plain)) == nil)
+    let sealing = try start([identity.recipient])
+    try feed(sealing)
+    #expect(try finish(sealing, size: plain.count + 1) == nil)
     #expect(try Files.list(directory.path) == [])
+  }
+
+  @Test func `a file that reads otherwise than what was written is none`() throws {
+    var other = plain
+    other[3_000_000] ^= 1
+    let sealing = try start([identity.recipient])
+    try feed(sealing, other)
+    #expect(try finish(sealing, size: plain.count) == nil)
+    #expect(try Files.list(directory.path) == [])
+  }
+
+  @Test func `a file that is shorter than was said is none, and it is said why`() throws {
+    let sealing = try start([])
+    try feed(sealing, Array(plain.dropLast()))
+    sealing.reached(Int64(plain.count))
+    #expect(try finish(sealing, size: plain.count) == nil)
+    #expect(sealing.failure?.why.contains("is cut off") == true)
+    #expect(try Files.list(directory.path) == [])
+  }
+
+  @Test func `a stop ends it, and leaves nothing`() throws {
+    let sealing = try start([identity.recipient])
+    let stop = StopSignal()
+    stop.ask(.now, reason: "a test")
+    // 64 GiB of nothing, which no machine seals in a moment.
+    #expect(truncate(part, 64 << 30) == 0)
+    sealing.reached(64 << 30)
+    #expect(try finish(sealing, size: 64 << 30, stop: stop) == nil)
+    #expect(sealing.failure?.why == "kguard was asked to stop")
+    #expect(try Files.list(directory.path) == [])
+    unlink(part)
   }
 
   @Test func `a full disk costs the sealed file only`() throws {
     #expect(symlink("/dev/full", directory.path + "/snapshot.db.zst.age.part") == 0)
     // The header of age is written at once.
-    let refusal = failure { () throws(Failure) in _ = try SealingAhead(bundle, recipients: [identity.recipient]) }
+    let refusal = failure { () throws(Failure) in _ = try start([identity.recipient]) }
     #expect(refusal?.why.contains("No space") == true, "\(String(describing: refusal))")
     #expect(try Files.list(directory.path) == [])
     #expect(symlink("/dev/full", directory.path + "/snapshot.db.zst.part") == 0)
-    let sealing = try SealingAhead(bundle, recipients: [])
-    feed(sealing)
-    #expect(try sealing.finish(size: Int64(plain.count), sha256: sha256(plain)) == nil)
+    let sealing = try start([])
+    try feed(sealing)
+    #expect(try finish(sealing, size: plain.count) == nil)
     #expect(sealing.failure?.why.contains("No space") == true, "\(String(describing: sealing.failure))")
     #expect(try Files.list(directory.path) == [])
   }
 
   @Test func `given up, it leaves nothing`() throws {
-    let sealing = try SealingAhead(bundle, recipients: [identity.recipient])
-    feed(sealing)
+    let sealing = try start([identity.recipient])
+    try feed(sealing)
     sealing.abandon()
     #expect(try Files.list(directory.path) == [])
   }

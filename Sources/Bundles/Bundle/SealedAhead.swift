@@ -1,9 +1,9 @@
 internal import Glibc
-internal import Host
+public import Host
 public import Model
 internal import Synchronization
 
-/// The sealed form of one file of a bundle, made from the same bytes while they came in, so that the copy has only to send it.
+/// The sealed form of one file of a bundle, made while its bytes came in, so that the copy has only to send it.
 /// It is used where the plain file has been verified since and has the digest that was sealed, and where its own digest is still right.
 /// Else, and where it is missing, the copy seals anew: it is no part of the bundle, and need not outlast a power cut.
 public struct SealedAhead: Sendable, Equatable {
@@ -60,32 +60,40 @@ public struct SealedAhead: Sendable, Equatable {
   }
 }
 
-/// Seals bytes while somebody else writes and hashes them, on a thread of its own. Its own failure is not theirs: then there is nothing
-/// sealed ahead.
+/// Seals a file while somebody else writes it, on a thread that keeps out of everybody's way: an open snapshot keeps etcd from giving pages
+/// back, so the stream never waits for the sealing. Its own failure is not theirs: then there is nothing sealed ahead.
 public final class SealingAhead: Sendable {
   private let path: String
   private let recipients: [String]
   private let work: SealingWork
-  private let thread: BackgroundConsumer
-  private let broken = Mutex<Failure?>(nil)
-  private let waited = Mutex(Duration.zero)
+  private let thread = OnDemand()
+  private let state = Mutex(State())
 
-  /// So long the stream may wait for the sealing, in all: an open snapshot keeps etcd from giving pages back.
-  private static let patience = Duration.seconds(5)
+  private struct State {
+    /// So much of the file is there.
+    var size: Int64 = 0
+    var failure: Failure?
+  }
+
+  /// Below all that runs a cluster, above nothing.
+  private static let niceness: Int32 = 10
 
   /// Why there is nothing sealed, where that is so.
-  public var failure: Failure? { broken.withLock { $0 } }
+  public var failure: Failure? { state.withLock { $0.failure } }
 
-  public init(_ bundle: BundleDirectory, recipients: [AgeRecipient]) throws(Failure) {
+  /// `part` is the file that grows.
+  public init(_ bundle: BundleDirectory, of part: String, recipients: [AgeRecipient]) throws(Failure) {
     path = bundle.path + "/" + sealedName(BundleDirectory.snapshotName, encrypted: !recipients.isEmpty)
     self.recipients = recipients.map(\.description)
     do throws(Failure) {
-      let work = try SealingWork(path + ".part", recipients)
-      self.work = work
-      thread = try BackgroundConsumer(depth: 4) { (bytes) throws(Failure) in try work.write(bytes) }
+      work = try SealingWork(path + ".part", of: part, recipients)
     } catch {
       unlink(path + ".part")
       throw error
+    }
+    thread.begin("sealing") {
+      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+      self.catchUp()
     }
   }
 
@@ -97,34 +105,34 @@ public final class SealingAhead: Sendable {
     return !overflow && !overflowed && free >= all
   }
 
-  public func write(_ bytes: [UInt8]) {
-    guard failure == nil else { return }
-    let began = monotonicNow()
-    do throws(Failure) { try thread.submit(bytes) } catch { return broken.withLock { $0 = error } }
-    let total = waited.withLock { waited in
-      waited += monotonicNow() - began
-      return waited
-    }
-    guard total > Self.patience else { return }
-    let failure = Failure(
-      what: "nothing was sealed ahead", why: "the processors are too busy: the snapshot waited \(total.forPeople) for it",
-      next: "nothing is lost: the copy seals as it sends")
-    broken.withLock { $0 = failure }
+  /// So much of the file is there to be sealed.
+  public func reached(_ size: Int64) {
+    state.withLock { $0.size = size }
+    thread.ask()
   }
 
-  /// The plain file is whole and has this size and digest, by whoever wrote it from the same bytes.
-  public func finish(size: Int64, sha256: Digest) throws(Failure) -> SealedAhead? {
-    let made: Sealed
+  private func catchUp() {
     do throws(Failure) {
-      try thread.finish()
-      made = try work.finish()
+      while true {
+        let (size, failure) = state.withLock { ($0.size, $0.failure) }
+        guard failure == nil, try work.goOn(to: size) else { return }
+      }
     } catch {
-      broken.withLock { $0 = error }
-      abandon()
-      return nil
+      give(up: error)
     }
-    guard failure == nil, made.plainSize == size, let sealed = made.sealedSHA256 else {
-      abandon()
+  }
+
+  private func give(up failure: Failure) { state.withLock { if $0.failure == nil { $0.failure = failure } } }
+
+  /// The plain file is whole and has this size and digest, by whoever wrote it. A stop that is asked for ends the sealing.
+  public func finish(size: Int64, sha256: Digest, stop: StopSignal) throws(Failure) -> SealedAhead? {
+    thread.close()
+    while !thread.hasEnded(within: .milliseconds(100)) {
+      guard stop.isNow else { continue }
+      give(up: Failure(what: "nothing was sealed ahead", why: "kguard was asked to stop", next: "nothing is lost: the copy seals as it sends"))
+    }
+    guard failure == nil, let made = ended(), made.plainSize == size, made.plainSHA256 == sha256, let sealed = made.sealedSHA256 else {
+      unlink(path + ".part")
       return nil
     }
     try failpoint("bundle/sealed-ahead.before")
@@ -133,31 +141,58 @@ public final class SealingAhead: Sendable {
     return SealedAhead(name: Files.name(of: path), size: made.sealedSize, sha256: sealed, plainSHA256: sha256, recipients: recipients)
   }
 
+  private func ended() -> Sealed? {
+    do throws(Failure) { return try work.finish() } catch {
+      give(up: error)
+      return nil
+    }
+  }
+
   /// Leaves nothing behind.
   public func abandon() {
-    try? thread.finish()
+    give(up: Failure(what: "nothing was sealed ahead", why: "there is no snapshot", next: "take one"))
+    thread.close()
+    while !thread.hasEnded(within: .seconds(1)) {}
     unlink(path + ".part")
   }
 }
 
-/// The stream and its file, for the thread that feeds it and the one that ends it.
+/// Both files and the stream between them, for the thread that feeds it and the one that ends it.
 private final class SealingWork: Sendable {
-  private struct Open {
+  private struct Open: ~Copyable {
+    let plain: OpenFile
     let sealer: Sealer
     let file: Output
   }
 
   private let open: Mutex<Open>
 
-  init(_ path: String, _ recipients: [AgeRecipient]) throws(Failure) {
+  init(_ path: String, of part: String, _ recipients: [AgeRecipient]) throws(Failure) {
+    let plain = try OpenFile(part, O_RDONLY)
     let file = Output(try OpenFile(path, O_WRONLY | O_CREAT | O_TRUNC))
-    let sealer = try Sealer(recipients: recipients, workers: 0, hashing: .sealed) { (bytes) throws(Failure) in try file.write(bytes) }
-    open = Mutex(Open(sealer: sealer, file: file))
+    let sealer = try Sealer(recipients: recipients, workers: 2) { (bytes) throws(Failure) in try file.write(bytes) }
+    open = Mutex(Open(plain: plain, sealer: sealer, file: file))
   }
 
-  func write(_ bytes: [UInt8]) throws(Failure) {
+  /// Seals some MiB more; false where all up to `size` is sealed.
+  func goOn(to size: Int64) throws(Failure) -> Bool {
     try failpoint("bundle/sealed-ahead.write")
-    try open.withLock { (open) throws(Failure) in try bytes.withBytes { (raw) throws(Failure) in try open.sealer.write(raw) } }
+    return try open.withLock { (open) throws(Failure) in
+      let end = min(size, open.sealer.plainSize + 4 << 20)
+      guard open.sealer.plainSize < end else { return false }
+      var buffer = [UInt8](repeating: 0, count: 256 << 10)
+      while open.sealer.plainSize < end {
+        let wanted = min(Int(end - open.sealer.plainSize), buffer.count)
+        let count = try buffer.withMutableBytes { (raw) throws(Failure) in
+          try open.plain.read(into: UnsafeMutableRawBufferPointer(rebasing: raw[..<wanted]))
+        }
+        guard count > 0 else {
+          throw Failure(what: "nothing was sealed ahead", why: "\(open.plain.path) is cut off", next: "nothing is lost: the copy seals as it sends")
+        }
+        try buffer.withBytes { (raw) throws(Failure) in try open.sealer.write(UnsafeRawBufferPointer(rebasing: raw[..<count])) }
+      }
+      return true
+    }
   }
 
   func finish() throws(Failure) -> Sealed {

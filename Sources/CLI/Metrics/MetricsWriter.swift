@@ -12,9 +12,7 @@ final class MetricsWriter: Observer {
   private let directory: String
   private let state: StateDirectory
   private let targets: [String]
-  /// One that waits stands for all that came meanwhile.
-  private let wishes = Mailbox<Void>(limit: 1)
-  private let ended = StopSignal()
+  private let thread = OnDemand()
   private let trouble = Mutex<(text: String?, isTold: Bool)>((nil, false))
 
   /// `directory` as it really is on this machine.
@@ -22,25 +20,22 @@ final class MetricsWriter: Observer {
     self.directory = directory
     self.state = state
     self.targets = targets
-    startThread("metrics") {
-      while self.wishes.take() != nil { self.write() }
-      self.ended.ask(.now, reason: "")
-    }
+    thread.begin("metrics") { self.write() }
   }
 
   /// Steps and runs change what the metrics say; nothing else does.
   func notice(_ notice: Notice) {
     switch notice {
-    case .runStarted, .stepStarted, .stepEnded, .runEnded: _ = wishes.put(())
+    case .runStarted, .stepStarted, .stepEnded, .runEnded: thread.ask()
     default: break
     }
   }
 
   /// Writes a last time, and waits for that, but not for long.
   func finish(within limit: Duration = .seconds(3)) {
-    _ = wishes.put(())
-    wishes.close()
-    _ = ended.sleep(limit)
+    thread.ask()
+    thread.close()
+    _ = thread.hasEnded(within: limit)
   }
 
   /// Why the metrics could not be written; said once.

@@ -60,10 +60,10 @@ public struct EtcdSnapshot: Action {
     let offsite = try? Offsite(context.settings, context.machine, context.state)
     var sealing: SealingAhead?
     var unsealed: Failure?
-    let tap = { (size: Int64) -> SnapshotTap? in
-      do throws(Failure) { sealing = try offsite?.sealAhead(bundle, size: size) } catch { unsealed = error }
+    let tap = { (size: Int64, part: String) -> SnapshotTap? in
+      do throws(Failure) { sealing = try offsite?.sealAhead(bundle, from: part, size: size) } catch { unsealed = error }
       guard let sealing else { return nil }
-      return { sealing.write($0) }
+      return { sealing.reached($0) }
     }
     let progress = { (done: Int64, total: Int64) in context.progress(Progress(done: done, total: total)) }
     let snapshot: SnapshotTaken
@@ -74,7 +74,8 @@ public struct EtcdSnapshot: Action {
       sealing?.abandon()
       throw error
     }
-    let sealed = try sealing?.finish(size: snapshot.size, sha256: snapshot.sha256)
+    if sealing != nil { context.phase("sealing the rest for off-site") }
+    let sealed = try sealing?.finish(size: snapshot.size, sha256: snapshot.sha256, stop: context.stop)
     if let failure = unsealed ?? sealing?.failure {
       context.message("the snapshot could not be sealed on the way, the copy will do it: \(failure)")
     }

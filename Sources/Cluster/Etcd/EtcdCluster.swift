@@ -46,7 +46,7 @@ public struct EtcdCluster: Sendable {
   /// Takes a snapshot from the member that is best for it.
   public func snapshot(
     to path: String, machine: any Machine, progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in },
-    tap: (_ size: Int64) throws(Failure) -> SnapshotTap? = { _ in nil }
+    tap: (_ size: Int64, _ part: String) -> SnapshotTap? = { _, _ in nil }
   ) throws(Failure) -> (SnapshotTaken, EtcdSurvey) {
     let survey = try survey()
     let source = try client(survey.source())

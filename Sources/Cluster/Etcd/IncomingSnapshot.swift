@@ -15,8 +15,7 @@ final class IncomingSnapshot {
   private static let capacity = 1 << 20
   private static let trailer = 32
 
-  /// `tap` gets every byte that goes into the file, in the same order, on the thread that writes it.
-  init(_ path: String, tap: SnapshotTap? = nil) throws(Failure) {
+  init(_ path: String, tap: (_ part: String) -> SnapshotTap? = { _ in nil }) throws(Failure) {
     let file = try HashedFile(path, tap)
     self.file = file
     do throws(Failure) {
@@ -86,8 +85,8 @@ final class IncomingSnapshot {
   }
 }
 
-/// Gets the bytes of a snapshot while they are written, hashed by the same hand; it has no say in whether the snapshot succeeds.
-public typealias SnapshotTap = @Sendable ([UInt8]) -> Void
+/// Is told how much of a snapshot is in its file; it has no say in whether the snapshot succeeds, and must not wait.
+public typealias SnapshotTap = @Sendable (_ size: Int64) -> Void
 
 /// A durable file and the sha256 of what is in it; used up by `commit` or `abandon`.
 private final class HashedFile: Sendable {
@@ -99,19 +98,21 @@ private final class HashedFile: Sendable {
   private let open: Mutex<Open?>
   private let tap: SnapshotTap?
 
-  init(_ path: String, _ tap: SnapshotTap?) throws(Failure) {
-    open = Mutex(Open(file: try DurableFile(path)))
-    self.tap = tap
+  init(_ path: String, _ tap: (_ part: String) -> SnapshotTap?) throws(Failure) {
+    let file = try DurableFile(path)
+    self.tap = tap(file.part)
+    open = Mutex(Open(file: file))
   }
 
   func write(_ bytes: [UInt8]) throws(Failure) {
-    try open.withLock { (open) throws(Failure) in
+    let size = try open.withLock { (open) throws(Failure) in
       try bytes.withBytes { (raw) throws(Failure) in
         open?.hasher.update(raw)
         try open?.file.write(raw)
       }
+      return open?.file.size ?? 0
     }
-    tap?(bytes)
+    tap?(size)
   }
 
   func digest() -> Digest? { open.withLock { $0?.hasher.fork().finish() } }

@@ -28,10 +28,10 @@ public struct SnapshotTaken: Sendable, Equatable {
 extension EtcdClient {
   /// Streams the member's database to `path`. The file appears under its name only after the last byte, the right checksum and an
   /// fsync; whatever goes wrong before leaves neither it nor its `.part`.
-  /// `tap` is asked once, for a database of the size that etcd says.
+  /// `tap` is asked once, for a database of the size that etcd says, which comes in at `part`.
   public func snapshot(
     to path: String, machine: any Machine, progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in },
-    tap: (_ size: Int64) throws(Failure) -> SnapshotTap? = { _ in nil }
+    tap: (_ size: Int64, _ part: String) -> SnapshotTap? = { _, _ in nil }
   ) throws(Failure) -> SnapshotTaken {
     let began = monotonicNow()
     // A member that lags has to catch up here, and one without a leader can't.
@@ -40,7 +40,7 @@ extension EtcdClient {
     try requireSpace(for: status.dbSize, at: path)
 
     try failpoint("etcd-snapshot.begin")
-    let incoming = try IncomingSnapshot(path, tap: tap(status.dbSize))
+    let incoming = try IncomingSnapshot(path) { tap(status.dbSize, $0) }
     do throws(Failure) {
       try channel.stream(
         "Maintenance/Snapshot", ProtobufWriter(), timeout: Self.timeLimit(forSize: status.dbSize), stall: .seconds(60)
