@@ -289,6 +289,50 @@ import Testing
   }
 }
 
+/// Where kguard is called on the wrong machine.
+@Suite struct `A machine that is no control-plane node` {
+  let bench = Bench()
+
+  func check(_ arguments: String...) throws -> Bench.Outcome {
+    let command = bench.command(["check"] + arguments, environment: ["KGUARD_ROOT": bench.path + "/root"])
+    let result = try runCaptured(Bench.binary, command)
+    return Bench.Outcome(end: result.end, output: result.text, errors: result.errorText)
+  }
+
+  @Test func `is told so once, instead of by every check`() throws {
+    try Files.makeDirectory(bench.path + "/root/etc/kubernetes")
+    let stranger = try check()
+    #expect(stranger.exit == 3)
+    #expect(
+      stranger.output == """
+        FAIL  control-plane  this is no node of kubeadm: there is no /etc/kubernetes/kubelet.conf
+                             → run kguard on a control-plane node made by kubeadm
+        0 checks passed, 1 failed
+
+        """)
+    _ = try bench.write("root/etc/kubernetes/kubelet.conf", "")
+    let worker = try check("v1.28.0")
+    #expect(worker.exit == 3 && worker.output.hasPrefix("FAIL  control-plane  this is a worker"), "\(worker.output)")
+    #expect(worker.output.hasSuffix("\n0 checks passed, 1 failed\n"))
+    #expect(try check("--ignore-check", "contol-plane").exit == 2)
+  }
+
+  @Test func `and is looked at all the same where that is wished, what failed last and the same cause once`() throws {
+    try Files.makeDirectory(bench.path + "/root/etc/kubernetes")
+    let all = try check("--ignore-check", "control-plane")
+    #expect(all.exit == 3)
+    let marks = all.output.split(separator: "\n").map { $0.prefix(4) }.filter { ["pass", "warn", "FAIL"].contains($0) }
+    #expect(marks == marks.filter { $0 == "pass" } + marks.filter { $0 == "warn" } + marks.filter { $0 == "FAIL" } && marks.count > 9)
+    let cause = "cannot read the kubeconfig /etc/kubernetes/admin.conf: No such file or directory"
+    #expect(all.output.split(separator: "\n").count { $0.hasSuffix(cause) } == 1, "\(all.output)")
+    #expect(all.output.contains("the same: version, kubelet-skew, hand-edits, api-server"), "\(all.output)")
+    let json = try JSON(parsing: try check("--ignore-check", "control-plane", "-o", "json").output)
+    let names = (json["checks"]?.array ?? []).compactMap { $0["name"]?.string }
+    // As the manual lists them, whatever they found.
+    #expect(names.first == "root" && names.last == "offsite" && names.count > 20, "\(names)")
+  }
+}
+
 /// What later steps could not bear is refused by the first.
 @Suite(.serialized) struct `Preflight refuses` {
   func fails(_ node: UpgradeNode, _ version: String, _ words: String) throws {

@@ -12,7 +12,8 @@ enum CheckCommand {
     arguments: [ArgumentSpec("VERSION", "the version to upgrade to (default: look at the node as it is)", isOptional: true)],
     options: [ignore, BackupCommands.noOffsite],
     details: """
-      Carries out every check that `kguard upgrade` begins with, all at once, and says what each saw and what to do about it. \
+      Carries out every check that `kguard upgrade` begins with, all at once, and says what each saw and what to do about it; failures \
+      come last, and what several saw is told once. On a machine without a control plane only that is said. \
       Exit 0 where nothing failed, 3 where something did.
       """,
     examples: [
@@ -37,13 +38,16 @@ enum CheckCommand {
   private static func text(_ report: PreflightReport, _ style: Style) -> String {
     let width = report.checks.map(\.name.count).max() ?? 0
     var out = ""
-    for check in report.checks {
+    for row in report.rows {
+      let check = row.check
       let mark =
         check.result == .pass
         ? style.paint("pass", .green) : check.result == .warn ? style.paint("warn", .yellow) : style.paint("FAIL", .red)
       out += "\(mark)  \(check.name)\(String(repeating: " ", count: width - check.name.count))  \(printable(check.evidence))"
       out += check.isIgnored ? " (ignored)\n" : "\n"
-      if check.result != .pass { out += String(repeating: " ", count: width + 8) + "→ \(printable(check.remedy))\n" }
+      let margin = String(repeating: " ", count: width + 8)
+      if check.result != .pass { out += "\(margin)→ \(printable(check.remedy))\n" }
+      if !row.others.isEmpty { out += "\(margin)the same: \(row.others.joined(separator: ", "))\n" }
     }
     return out + report.summary + "\n"
   }

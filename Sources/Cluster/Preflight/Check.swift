@@ -12,6 +12,8 @@ public struct Check: Sendable, Equatable {
   /// It failed, and somebody said to go on all the same.
   public internal(set) var isIgnored = false
 
+  func hasSameCause(as other: Check) -> Bool { (result, evidence, remedy) == (other.result, other.evidence, other.remedy) }
+
   public var json: JSON {
     var json: JSON = ["name": .string(name), "result": .string(result.rawValue), "evidence": .string(evidence)]
     if !remedy.isEmpty { json["remedy"] = .string(remedy) }

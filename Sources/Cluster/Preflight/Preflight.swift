@@ -34,13 +34,39 @@ public struct PreflightReport: Sendable, Equatable {
     return words.compactMap { $0 }.joined(separator: ", ")
   }
 
+  /// Checks that saw the very same, told once.
+  public struct Row: Sendable, Equatable {
+    public let check: Check
+    public fileprivate(set) var others: [String] = []
+
+    fileprivate var names: String { ([check.name] + others).joined(separator: ", ") }
+  }
+
+  /// For reading on a terminal: what asks for something comes last, where the eye is.
+  public var rows: [Row] {
+    var rows: [Row] = []
+    for result in [Check.Result.pass, .warn, .fail] {
+      for check in checks where check.result == result {
+        if result == .fail, let place = rows.firstIndex(where: { $0.check.hasSameCause(as: check) }) {
+          rows[place].others.append(check.name)
+        } else {
+          rows.append(Row(check: check))
+        }
+      }
+    }
+    return rows
+  }
+
   /// Every failure at once; nil where there is none.
   public var refusal: Failure? {
     guard let first = failures.first else { return nil }
-    let next = failures.count == 1 ? first.remedy : failures.map { "\($0.name): \($0.remedy)" }.joined(separator: "\n")
+    let causes = rows.filter { $0.check.result == .fail }
+    func each(_ words: (Check) -> String) -> String {
+      causes.count == 1 ? words(first) : causes.map { "\($0.names): \(words($0.check))" }.joined(separator: "\n")
+    }
     return Failure(
       .preflightRefused, what: failures.count == 1 ? "the check `\(first.name)` failed" : "\(failures.count) checks failed",
-      why: failures.count == 1 ? first.evidence : failures.map { "\($0.name): \($0.evidence)" }.joined(separator: "\n"), next: next)
+      why: each(\.evidence), next: each(\.remedy))
   }
 }
 
@@ -62,7 +88,15 @@ public func runPreflight(
   if let version {
     target = try targetVersion(version)
   }
+  let names = PreflightCheck.all.map(\.name)
+  for name in ignoring where !names.contains(name) {
+    throw Failure(
+      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names),
+      next: "`kguard check` lists them")
+  }
   let scene = PreflightScene(machine: machine, configuration: configuration, state: state, target: target, mayStayHere: mayStayHere)
+  // Everything else would only say in its own words that there is no control plane here.
+  if let stranger = RoleChecks.stranger(scene), !ignoring.contains(stranger.name) { return PreflightReport(checks: [stranger]) }
   let groups: [@Sendable (PreflightScene) -> [Check]] = [
     HostChecks.all, RoleChecks.all, VersionChecks.all, EtcdChecks.all, DataChecks.all, FileChecks.all, CertificateChecks.all,
     ClusterChecks.all, HealthChecks.all, OffsiteChecks.all,
@@ -77,12 +111,6 @@ public func runPreflight(
   }
   workers.join()
   let checks = found.withLock { table in groups.indices.flatMap { table[$0] ?? [] } }
-  let names = checks.map(\.name)
-  for name in ignoring where !names.contains(name) {
-    throw Failure(
-      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names),
-      next: "`kguard check` lists them")
-  }
   return PreflightReport(
     checks: checks.map { check in
       guard check.result == .fail, ignoring.contains(check.name) else { return check }

@@ -5,10 +5,21 @@ internal import Model
 enum RoleChecks {
   static func all(_ scene: PreflightScene) -> [Check] { [controlPlane(scene), sole(scene)] }
 
+  /// The one check that says that there is no control plane on this node at all; nil where there is one, or part of one.
+  static func stranger(_ scene: PreflightScene) -> Check? {
+    guard (try? missing(scene).count) == ControlPlane.names.count else { return nil }
+    return controlPlane(scene)
+  }
+
+  private static func missing(_ scene: PreflightScene) throws(Failure) -> [String] {
+    var missing: [String] = []
+    for name in ControlPlane.names where try scene.machine.info("\(ControlPlane.manifests)/\(name).yaml") == nil { missing.append(name) }
+    return missing
+  }
+
   private static func controlPlane(_ scene: PreflightScene) -> Check {
     Check("control-plane") { () throws(Failure) in
-      var missing: [String] = []
-      for name in ControlPlane.names where try scene.machine.info("\(ControlPlane.manifests)/\(name).yaml") == nil { missing.append(name) }
+      let missing = try missing(scene)
       if missing.count == ControlPlane.names.count {
         let isWorker = try scene.machine.info(ThisNode.kubeletConfig) != nil
         return .fail(
