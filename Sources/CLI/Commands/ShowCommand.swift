@@ -44,13 +44,14 @@ enum ShowCommand {
     head.append(["Host root", run.root])
     head.append(["Playbook", run.playbookFile])
     head.append(["Logs", session.state.directory(of: run.id)])
-    var text = table(head) + "\n" + facts.stepLines(style, now: wallClock())
+    var text = table(head) + "\n"
+    if let error = run.error { text += style.failure(error) + "\n" }
+    text += facts.stepLines(style, now: wallClock())
     for step in facts.steps where step.evidence != nil || step.attempts.count > 1 || step.error != nil {
       text += "\n" + style.paint(step.id, .bold) + "\n" + details(step, style)
     }
     let artifacts = try journal.artifacts(run.id).filter { $0.state != .removed }
     if !artifacts.isEmpty { text += "\nPaths that the run made\n" + table(artifacts.map { ["  \($0.kind)", $0.path, $0.state.rawValue] }) }
-    if let error = run.error { text += "\n" + style.failure(error) }
     return text
   }
 
@@ -62,10 +63,9 @@ enum ShowCommand {
       text += "  attempt \(attempt.number), \(localTime(attempt.started, "%H:%M:%S")): \(outcome)\(error)\n"
     }
     if let hint = step.error?.next, !hint.isEmpty { text += "  hint: \(inOneLine(hint))\n" }
-    for (key, value) in step.evidence?.object?.pairs ?? [] where key != "summary" {
-      let shown = value.string ?? value.text()
-      text += "  \(key): \(fit(printable(shown), 400))\n"
-    }
-    return text
+    guard var evidence = step.evidence?.object else { return text }
+    // The list of steps has it already.
+    evidence["summary"] = nil
+    return text + Outline(evidence, indent: 2).text
   }
 }

@@ -1,0 +1,74 @@
+internal import Model
+
+/// JSON for reading: a line for what is short, an indented block for what has parts, a table where all parts are alike.
+struct Outline {
+  /// More than so many parts of one thing are for a program to read.
+  private static let mostParts = 60
+  private static let longestCell = 80
+  private static let longestLine = 400
+
+  private(set) var text = ""
+
+  init(_ members: JSON.Members, indent: Int = 0) {
+    for (key, value) in members.pairs { add(key, value, indent) }
+  }
+
+  private mutating func add(_ key: String, _ value: JSON, _ indent: Int) {
+    let margin = String(repeating: " ", count: indent)
+    if let short = Self.short(value) {
+      text += margin + printable("\(key): ") + fit(short, Self.longestLine) + "\n"
+      return
+    }
+    text += margin + printable(key) + ":\n"
+    switch value {
+    case .object(let members) where members.pairs.allSatisfy { Self.scalar($0.value) != nil }:
+      add(members.pairs.map { [$0.key, Self.scalar($0.value) ?? ""] }, indent + 2)
+    case .object(let members):
+      text += Outline(members, indent: indent + 2).text
+    case .array(let items):
+      add(Self.rows(items), indent + 2)
+    default: break
+    }
+  }
+
+  private mutating func add(_ rows: [[String]], _ indent: Int) {
+    let margin = String(repeating: " ", count: indent)
+    let shown = rows.prefix(Self.mostParts).map { row in
+      row.enumerated().map { fit(printable($0.element), $0.offset == row.count - 1 ? Self.longestLine : Self.longestCell) }
+    }
+    text += table(shown.map { [margin + ($0.first ?? "")] + $0.dropFirst() })
+    if rows.count > shown.count { text += "\(margin)… and \(rows.count - shown.count) more: `-o json` has them all\n" }
+  }
+
+  /// The objects' values below their keys, or each item on a line.
+  private static func rows(_ items: [JSON]) -> [[String]] {
+    var keys: [String] = []
+    for item in items { for key in item.object?.keys ?? [] where !keys.contains(key) { keys.append(key) } }
+    guard !keys.isEmpty, items.allSatisfy({ $0.object != nil }) else { return items.map { [short($0) ?? $0.text()] } }
+    return [keys] + items.map { item in
+      var cells = keys.map { key in item[key].map { short($0) ?? $0.text() } ?? "" }
+      while cells.last?.isEmpty == true { cells.removeLast() }
+      return cells
+    }
+  }
+
+  private static func scalar(_ value: JSON) -> String? {
+    switch value {
+    case .null: "-"
+    case .bool(let flag): flag ? "yes" : "no"
+    case .string(let text): printable(text)
+    case .int, .double: value.text()
+    case .array, .object: nil
+    }
+  }
+
+  /// What fits into a line; nil for what has parts that do not.
+  private static func short(_ value: JSON) -> String? {
+    if let scalar = scalar(value) { return scalar }
+    if value.array?.isEmpty == true || value.object?.count == 0 { return "none" }
+    guard let items = value.array?.map(scalar) else { return nil }
+    let words = items.compactMap { $0 }
+    let line = words.joined(separator: ", ")
+    return words.count == items.count && line.count <= 160 ? line : nil
+  }
+}
