@@ -55,7 +55,8 @@ extension StopSignal {
   /// Waits until somebody calls `wake` or `ask`.
   func waitForWake() {
     var polls = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
-    poll(&polls, 1, -1)
+    // Without a descriptor nobody can wake it: it looks for itself.
+    poll(&polls, 1, descriptor < 0 ? 100 : -1)
     var count: UInt64 = 0
     _ = read(descriptor, &count, 8)
   }

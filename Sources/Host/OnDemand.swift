@@ -6,12 +6,15 @@ public final class OnDemand: Sendable {
 
   public init() {}
 
-  /// To be called once. The thread keeps what `work` holds on to until it ends.
-  public func begin(_ name: String, _ work: @escaping @Sendable () -> Void) {
-    startThread(name) { [wishes, ended] in
+  /// To be called once. The thread keeps what `work` holds on to until it ends. False where there is no thread: then it has ended.
+  @discardableResult
+  public func begin(_ name: String, _ work: @escaping @Sendable () -> Void) -> Bool {
+    let isThere = startThread(name) { [wishes, ended] in
       while wishes.take() != nil { work() }
       ended.ask(.now, reason: "")
     }
+    if !isThere { ended.ask(.now, reason: "") }
+    return isThere
   }
 
   public func ask() { _ = wishes.put(()) }

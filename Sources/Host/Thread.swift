@@ -1,8 +1,9 @@
 internal import CPosix
 internal import Glibc
 
-/// Starts a thread of the operating system. It ends when `body` returns; nobody waits for it.
-public func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+/// Starts a thread of the operating system. It ends when `body` returns; nobody waits for it. False where the system gives none.
+@discardableResult
+public func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
   let box = Unmanaged.passRetained(ThreadBody(name, body)).toOpaque()
   var thread = pthread_t()
   let code = pthread_create(
@@ -15,6 +16,7 @@ public func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) 
       return nil
     }, box)
   if code == 0 { pthread_detach(thread) } else { Unmanaged<ThreadBody>.fromOpaque(box).release() }
+  return code == 0
 }
 
 private final class ThreadBody: Sendable {

@@ -36,8 +36,10 @@ import Testing
     unlink(part)
   }
 
-  private func finish(_ sealing: SealingAhead, size: Int, stop: StopSignal = StopSignal()) throws -> SealedAhead? {
-    try sealing.finish(size: Int64(size), sha256: sha256(plain), stop: stop)
+  private func finish(
+    _ sealing: SealingAhead, size: Int, stop: StopSignal = StopSignal(), patience: Duration = SealingAhead.patience
+  ) throws -> SealedAhead? {
+    try sealing.finish(size: Int64(size), sha256: sha256(plain), stop: stop, patience: patience)
   }
 
   @Test func `what was written is what the sealed file opens to, and its record says which`() throws {
@@ -69,6 +71,7 @@ import Testing
     let sealing = try start([identity.recipient])
     try feed(sealing, other)
     #expect(try finish(sealing, size: plain.count) == nil)
+    #expect(sealing.failure?.why.contains("is not what was written") == true)
     #expect(try Files.list(directory.path) == [])
   }
 
@@ -81,15 +84,15 @@ import Testing
     #expect(try Files.list(directory.path) == [])
   }
 
-  @Test func `a stop ends it, and leaves nothing`() throws {
+  @Test(arguments: [true, false]) func `a stop or the end of patience ends it, and leaves nothing`(isAsked: Bool) throws {
     let sealing = try start([identity.recipient])
     let stop = StopSignal()
-    stop.ask(.now, reason: "a test")
+    if isAsked { stop.ask(.now, reason: "a test") }
     // 64 GiB of nothing, which no machine seals in a moment.
     #expect(truncate(part, 64 << 30) == 0)
     sealing.reached(64 << 30)
-    #expect(try finish(sealing, size: 64 << 30, stop: stop) == nil)
-    #expect(sealing.failure?.why == "kguard was asked to stop")
+    #expect(try finish(sealing, size: 64 << 30, stop: stop, patience: .milliseconds(1)) == nil)
+    #expect(sealing.failure?.why == (isAsked ? "kguard was asked to stop" : "it took longer than 1 ms"))
     #expect(try Files.list(directory.path) == [])
     unlink(part)
   }

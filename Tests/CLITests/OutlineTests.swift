@@ -42,9 +42,11 @@ import Testing
 
   @Test func `has an end, however much there is, and writes nothing to the terminal but text`() throws {
     let many = (0..<1000).map { "\"\($0)-\(String(repeating: "x", count: 500))\"" }.joined(separator: ",")
-    let text = try outline("{\"many\": [\(many)], \"bad\": \"\\u001b[2J\\nnext\", \"\\u001b]0;k\": {\"\\u001b[1m\": 1}}")
+    let deep = (0..<1000).map { "\"\($0)\": {\"a\": {\"b\": 1}}" }.joined(separator: ",")
+    let text = try outline(
+      "{\"many\": [\(many)], \"bad\": \"\\u001b[2J\\nnext\", \"\\u001b]0;k\": {\"\\u001b[1m\": 1}, \"deep\": {\(deep)}}")
     let lines = text.split(separator: "\n")
-    #expect(lines.count == 65, "\(lines.count)")
+    #expect(lines.count == 65 + 1 + 3 * 60 + 1, "\(lines.count)")
     #expect(lines.allSatisfy { $0.count <= 410 })
     #expect(text.contains("… and 940 more: `-o json` has them all"))
     #expect(!text.contains("\u{1b}"))

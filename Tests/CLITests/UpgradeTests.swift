@@ -293,6 +293,8 @@ import Testing
 @Suite struct `A machine that is no control-plane node` {
   let bench = Bench()
 
+  init() throws { try Files.makeDirectory(bench.path + "/root/etc/kubernetes") }
+
   func check(_ arguments: String...) throws -> Bench.Outcome {
     let command = bench.command(["check"] + arguments, environment: ["KGUARD_ROOT": bench.path + "/root"])
     let result = try runCaptured(Bench.binary, command)
@@ -300,7 +302,6 @@ import Testing
   }
 
   @Test func `is told so once, instead of by every check`() throws {
-    try Files.makeDirectory(bench.path + "/root/etc/kubernetes")
     let stranger = try check()
     #expect(stranger.exit == 3)
     #expect(
@@ -317,8 +318,25 @@ import Testing
     #expect(try check("--ignore-check", "contol-plane").exit == 2)
   }
 
+  @Test func `is none where a control plane was stopped`() throws {
+    _ = try bench.write("root/etc/kubernetes/kubelet.conf", "")
+    _ = try bench.write("root/etc/kubernetes/admin.conf", "")
+    let stopped = try check()
+    #expect(stopped.exit == 3 && !stopped.output.contains("worker"), "\(stopped.output)")
+    #expect(stopped.output.contains("its control plane is stopped\n") && stopped.output.contains("`kguard resume` goes on with it"))
+    #expect(stopped.output.split(separator: "\n").count { $0.hasPrefix("FAIL") } > 3, "\(stopped.output)")
+  }
+
+  @Test func `is refused by an upgrade with every check's name`() throws {
+    _ = try bench.write("root/etc/kubernetes/kubelet.conf", "")
+    let file = try bench.write(
+      "only.yaml", "name: only\nsteps:\n  - {id: look, action: node/preflight, with: {ignore: control-plane, no-offsite: \"true\"}}\n")
+    let refused = try bench.kguard("playbook", "run", file, environment: ["KGUARD_ROOT": bench.path + "/root"])
+    #expect(refused.exit == 3)
+    #expect(refused.errors.contains("sole-control-plane, version, kubelet-skew, hand-edits, api-server, "), "\(refused.errors)")
+  }
+
   @Test func `and is looked at all the same where that is wished, what failed last and the same cause once`() throws {
-    try Files.makeDirectory(bench.path + "/root/etc/kubernetes")
     let all = try check("--ignore-check", "control-plane")
     #expect(all.exit == 3)
     let marks = all.output.split(separator: "\n").map { $0.prefix(4) }.filter { ["pass", "warn", "FAIL"].contains($0) }

@@ -60,8 +60,8 @@ public struct SealedAhead: Sendable, Equatable {
   }
 }
 
-/// Seals a file while somebody else writes it, on a thread that keeps out of everybody's way: an open snapshot keeps etcd from giving pages
-/// back, so the stream never waits for the sealing. Its own failure is not theirs: then there is nothing sealed ahead.
+/// Seals a file while somebody else writes it. An open snapshot keeps etcd from giving pages back, so the stream never waits for the sealing,
+/// which takes what it leaves of the processors. Its own failure is not theirs: then there is nothing sealed ahead.
 public final class SealingAhead: Sendable {
   private let path: String
   private let recipients: [String]
@@ -72,11 +72,15 @@ public final class SealingAhead: Sendable {
   private struct State {
     /// So much of the file is there.
     var size: Int64 = 0
+    /// So much of it is sealed.
+    var sealed: Int64 = 0
     var failure: Failure?
   }
 
-  /// Below all that runs a cluster, above nothing.
+  /// Behind the threads that take the snapshot.
   private static let niceness: Int32 = 10
+  /// So long the rest may take after the last byte: the later the snapshot is verified, the less of it can be compared with the cluster.
+  public static let patience = Duration.seconds(60)
 
   /// Why there is nothing sealed, where that is so.
   public var failure: Failure? { state.withLock { $0.failure } }
@@ -91,9 +95,13 @@ public final class SealingAhead: Sendable {
       unlink(path + ".part")
       throw error
     }
-    thread.begin("sealing") {
+    let isThere = thread.begin("sealing") {
       setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
       self.catchUp()
+    }
+    guard isThere else {
+      unlink(path + ".part")
+      throw Self.nothing("the system gives no thread")
     }
   }
 
@@ -114,8 +122,10 @@ public final class SealingAhead: Sendable {
   private func catchUp() {
     do throws(Failure) {
       while true {
-        let (size, failure) = state.withLock { ($0.size, $0.failure) }
-        guard failure == nil, try work.goOn(to: size) else { return }
+        let (size, sealed, failure) = state.withLock { ($0.size, $0.sealed, $0.failure) }
+        guard failure == nil, sealed < size else { return }
+        let reached = try work.goOn(to: size)
+        state.withLock { $0.sealed = reached }
       }
     } catch {
       give(up: error)
@@ -124,14 +134,27 @@ public final class SealingAhead: Sendable {
 
   private func give(up failure: Failure) { state.withLock { if $0.failure == nil { $0.failure = failure } } }
 
+  fileprivate static func nothing(_ why: String) -> Failure {
+    Failure(what: "nothing was sealed ahead", why: why, next: "nothing is lost: the copy seals as it sends")
+  }
+
   /// The plain file is whole and has this size and digest, by whoever wrote it. A stop that is asked for ends the sealing.
-  public func finish(size: Int64, sha256: Digest, stop: StopSignal) throws(Failure) -> SealedAhead? {
+  public func finish(
+    size: Int64, sha256: Digest, stop: StopSignal, patience: Duration = patience, progress: (Progress) -> Void = { _ in }
+  ) throws(Failure) -> SealedAhead? {
     thread.close()
+    let end = monotonicNow() + patience
     while !thread.hasEnded(within: .milliseconds(100)) {
-      guard stop.isNow else { continue }
-      give(up: Failure(what: "nothing was sealed ahead", why: "kguard was asked to stop", next: "nothing is lost: the copy seals as it sends"))
+      progress(Progress(done: state.withLock { $0.sealed }, total: size))
+      if stop.isNow { give(up: Self.nothing("kguard was asked to stop")) }
+      if monotonicNow() > end { give(up: Self.nothing("it took longer than \(patience.forPeople)")) }
     }
-    guard failure == nil, let made = ended(), made.plainSize == size, made.plainSHA256 == sha256, let sealed = made.sealedSHA256 else {
+    guard failure == nil, let made = ended(), let sealed = made.sealedSHA256 else {
+      unlink(path + ".part")
+      return nil
+    }
+    guard made.plainSize == size, made.plainSHA256 == sha256 else {
+      give(up: Self.nothing("what was read of the snapshot is not what was written: look at this machine's memory and disk"))
       unlink(path + ".part")
       return nil
     }
@@ -150,7 +173,7 @@ public final class SealingAhead: Sendable {
 
   /// Leaves nothing behind.
   public func abandon() {
-    give(up: Failure(what: "nothing was sealed ahead", why: "there is no snapshot", next: "take one"))
+    give(up: Self.nothing("there is no snapshot"))
     thread.close()
     while !thread.hasEnded(within: .seconds(1)) {}
     unlink(path + ".part")
@@ -174,24 +197,21 @@ private final class SealingWork: Sendable {
     open = Mutex(Open(plain: plain, sealer: sealer, file: file))
   }
 
-  /// Seals some MiB more; false where all up to `size` is sealed.
-  func goOn(to size: Int64) throws(Failure) -> Bool {
+  /// Seals some MiB more, not beyond `size`, and says how much is sealed.
+  func goOn(to size: Int64) throws(Failure) -> Int64 {
     try failpoint("bundle/sealed-ahead.write")
     return try open.withLock { (open) throws(Failure) in
       let end = min(size, open.sealer.plainSize + 4 << 20)
-      guard open.sealer.plainSize < end else { return false }
       var buffer = [UInt8](repeating: 0, count: 256 << 10)
       while open.sealer.plainSize < end {
         let wanted = min(Int(end - open.sealer.plainSize), buffer.count)
         let count = try buffer.withMutableBytes { (raw) throws(Failure) in
           try open.plain.read(into: UnsafeMutableRawBufferPointer(rebasing: raw[..<wanted]))
         }
-        guard count > 0 else {
-          throw Failure(what: "nothing was sealed ahead", why: "\(open.plain.path) is cut off", next: "nothing is lost: the copy seals as it sends")
-        }
+        guard count > 0 else { throw SealingAhead.nothing("\(open.plain.path) is cut off") }
         try buffer.withBytes { (raw) throws(Failure) in try open.sealer.write(UnsafeRawBufferPointer(rebasing: raw[..<count])) }
       }
-      return true
+      return open.sealer.plainSize
     }
   }
 

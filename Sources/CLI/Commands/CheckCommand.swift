@@ -13,7 +13,7 @@ enum CheckCommand {
     options: [ignore, BackupCommands.noOffsite],
     details: """
       Carries out every check that `kguard upgrade` begins with, all at once, and says what each saw and what to do about it; failures \
-      come last, and what several saw is told once. On a machine without a control plane only that is said. \
+      come last, those with one cause together. On a machine without a control plane only that is said. \
       Exit 0 where nothing failed, 3 where something did.
       """,
     examples: [

@@ -4,13 +4,14 @@ internal import Model
 struct Outline {
   /// More than so many parts of one thing are for a program to read.
   private static let mostParts = 60
-  private static let longestCell = 80
+  private static let longestCell = 160
   private static let longestLine = 400
 
   private(set) var text = ""
 
   init(_ members: JSON.Members, indent: Int = 0) {
-    for (key, value) in members.pairs { add(key, value, indent) }
+    for (key, value) in members.pairs.prefix(Self.mostParts) { add(key, value, indent) }
+    tellMore(members.count, indent)
   }
 
   private mutating func add(_ key: String, _ value: JSON, _ indent: Int) {
@@ -33,11 +34,18 @@ struct Outline {
 
   private mutating func add(_ rows: [[String]], _ indent: Int) {
     let margin = String(repeating: " ", count: indent)
+    // A column is as wide as its widest cell: only the last may be long.
+    let columns = rows.map(\.count).max() ?? 0
     let shown = rows.prefix(Self.mostParts).map { row in
-      row.enumerated().map { fit(printable($0.element), $0.offset == row.count - 1 ? Self.longestLine : Self.longestCell) }
+      row.enumerated().map { fit(printable($0.element), $0.offset == columns - 1 ? Self.longestLine : Self.longestCell) }
     }
     text += table(shown.map { [margin + ($0.first ?? "")] + $0.dropFirst() })
-    if rows.count > shown.count { text += "\(margin)… and \(rows.count - shown.count) more: `-o json` has them all\n" }
+    tellMore(rows.count, indent)
+  }
+
+  private mutating func tellMore(_ count: Int, _ indent: Int) {
+    guard count > Self.mostParts else { return }
+    text += String(repeating: " ", count: indent) + "… and \(count - Self.mostParts) more: `-o json` has them all\n"
   }
 
   /// The objects' values below their keys, or each item on a line.
@@ -45,18 +53,19 @@ struct Outline {
     var keys: [String] = []
     for item in items { for key in item.object?.keys ?? [] where !keys.contains(key) { keys.append(key) } }
     guard !keys.isEmpty, items.allSatisfy({ $0.object != nil }) else { return items.map { [short($0) ?? $0.text()] } }
-    return [keys] + items.map { item in
-      var cells = keys.map { key in item[key].map { short($0) ?? $0.text() } ?? "" }
-      while cells.last?.isEmpty == true { cells.removeLast() }
-      return cells
-    }
+    return [keys]
+      + items.map { item in
+        var cells = keys.map { key in item[key].map { short($0) ?? $0.text() } ?? "" }
+        while cells.last?.isEmpty == true { cells.removeLast() }
+        return cells
+      }
   }
 
   private static func scalar(_ value: JSON) -> String? {
     switch value {
     case .null: "-"
     case .bool(let flag): flag ? "yes" : "no"
-    case .string(let text): printable(text)
+    case .string(let text): inOneLine(text)
     case .int, .double: value.text()
     case .array, .object: nil
     }

@@ -34,7 +34,7 @@ public struct EtcdSnapshot: Action {
     try SealedAhead.discard(bundle)
     let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
     let cluster = EtcdCluster(location.endpoints, stop: context.stop)
-    let (snapshot, survey, sealed) = try take(bundle, from: cluster, context)
+    let (snapshot, survey, sealing) = try take(bundle, from: cluster, context)
     try failpoint("etcd-snapshot.note.before")
     var taken: JSON = [
       "snapshot": snapshot.json,
@@ -46,40 +46,54 @@ public struct EtcdSnapshot: Action {
       ],
       "warnings": JSON(survey.warnings.map(\.description)),
     ]
-    taken["sealed"] = sealed?.json
-    try Files.replace(bundle.taken, with: Array((taken.text(pretty: true) + "\n").utf8))
+    try note(taken, bundle)
     try failpoint("etcd-snapshot.noted")
+    // The snapshot is safe by now, whatever becomes of its sealed form.
+    if let sealed = try sealTheRest(of: snapshot, sealing, context) {
+      taken["sealed"] = sealed.json
+      try note(taken, bundle)
+    }
     for warning in survey.warnings { context.message("warning: \(warning)") }
   }
 
-  /// Streams the snapshot, and seals it on the way where it will go off-site.
+  private func note(_ taken: JSON, _ bundle: BundleDirectory) throws(Failure) {
+    try Files.replace(bundle.taken, with: Array((taken.text(pretty: true) + "\n").utf8))
+  }
+
+  /// Streams the snapshot, and begins to seal it on the way where it will go off-site.
   private func take(
     _ bundle: BundleDirectory, from cluster: EtcdCluster, _ context: StepContext
-  ) throws(Failure) -> (SnapshotTaken, EtcdSurvey, SealedAhead?) {
+  ) throws(Failure) -> (SnapshotTaken, EtcdSurvey, SealingAhead?) {
     // A configuration that is wrong about off-site is refused by the copy, which needs it.
     let offsite = try? Offsite(context.settings, context.machine, context.state)
     var sealing: SealingAhead?
-    var unsealed: Failure?
     let tap = { (size: Int64, part: String) -> SnapshotTap? in
-      do throws(Failure) { sealing = try offsite?.sealAhead(bundle, from: part, size: size) } catch { unsealed = error }
+      do throws(Failure) { sealing = try offsite?.sealAhead(bundle, from: part, size: size) } catch { tellUnsealed(error, context) }
       guard let sealing else { return nil }
       return { sealing.reached($0) }
     }
     let progress = { (done: Int64, total: Int64) in context.progress(Progress(done: done, total: total)) }
-    let snapshot: SnapshotTaken
-    let survey: EtcdSurvey
     do throws(Failure) {
-      (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine, progress: progress, tap: tap)
+      let (snapshot, survey) = try cluster.snapshot(to: bundle.snapshot, machine: context.machine, progress: progress, tap: tap)
+      return (snapshot, survey, sealing)
     } catch {
       sealing?.abandon()
       throw error
     }
-    if sealing != nil { context.phase("sealing the rest for off-site") }
-    let sealed = try sealing?.finish(size: snapshot.size, sha256: snapshot.sha256, stop: context.stop)
-    if let failure = unsealed ?? sealing?.failure {
-      context.message("the snapshot could not be sealed on the way, the copy will do it: \(failure)")
-    }
-    return (snapshot, survey, sealed)
+  }
+
+  private func sealTheRest(
+    of snapshot: SnapshotTaken, _ sealing: SealingAhead?, _ context: StepContext
+  ) throws(Failure) -> SealedAhead? {
+    guard let sealing else { return nil }
+    if sealing.failure == nil { context.phase("sealing the rest for off-site") }
+    let sealed = try sealing.finish(size: snapshot.size, sha256: snapshot.sha256, stop: context.stop, progress: context.progress)
+    if let failure = sealing.failure { tellUnsealed(failure, context) }
+    return sealed
+  }
+
+  private func tellUnsealed(_ failure: Failure, _ context: StepContext) {
+    context.message("the snapshot could not be sealed on the way, the copy will do it: \(failure)")
   }
 
   public func verify(_ context: StepContext) throws(Failure) -> JSON {

@@ -62,7 +62,7 @@ public struct PreflightReport: Sendable, Equatable {
     guard let first = failures.first else { return nil }
     let causes = rows.filter { $0.check.result == .fail }
     func each(_ words: (Check) -> String) -> String {
-      causes.count == 1 ? words(first) : causes.map { "\($0.names): \(words($0.check))" }.joined(separator: "\n")
+      failures.count == 1 ? words(first) : causes.map { "\($0.names): \(words($0.check))" }.joined(separator: "\n")
     }
     return Failure(
       .preflightRefused, what: failures.count == 1 ? "the check `\(first.name)` failed" : "\(failures.count) checks failed",

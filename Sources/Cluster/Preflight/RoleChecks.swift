@@ -7,8 +7,12 @@ enum RoleChecks {
 
   /// The one check that says that there is no control plane on this node at all; nil where there is one, or part of one.
   static func stranger(_ scene: PreflightScene) -> Check? {
-    guard (try? missing(scene).count) == ControlPlane.names.count else { return nil }
-    return controlPlane(scene)
+    // A control plane that a rollback or a person has stopped has its manifests elsewhere, and is one all the same.
+    guard let isStopped = try? scene.machine.info(KubeConfig.admin) != nil, !isStopped,
+      (try? missing(scene).count) == ControlPlane.names.count
+    else { return nil }
+    let check = controlPlane(scene)
+    return check.result == .fail ? check : nil
   }
 
   private static func missing(_ scene: PreflightScene) throws(Failure) -> [String] {
@@ -21,6 +25,11 @@ enum RoleChecks {
     Check("control-plane") { () throws(Failure) in
       let missing = try missing(scene)
       if missing.count == ControlPlane.names.count {
+        guard try scene.machine.info(KubeConfig.admin) == nil else {
+          return .fail(
+            "\(ControlPlane.manifests) has no manifests, but this node has \(KubeConfig.admin): its control plane is stopped",
+            remedy: "where a rollback was cut short, `kguard resume` goes on with it; else put the manifests back")
+        }
         let isWorker = try scene.machine.info(ThisNode.kubeletConfig) != nil
         return .fail(
           isWorker

@@ -32,7 +32,8 @@ extension PreviousChild {
       }
       let process = try ChildLock.holder(state)
       guard waiting(process) else { return nil }
-      if let process { _ = process.waitForEnd(.milliseconds(100)) } else { _ = StopSignal().sleep(.milliseconds(100)) }
+      // Not every holder is known, or known by its right name.
+      if let process, process.isAlive { _ = process.waitForEnd(.milliseconds(100)) } else { _ = StopSignal().sleep(.milliseconds(100)) }
     }
   }
 

@@ -49,15 +49,16 @@ public struct SupervisorProcess: ~Copyable {
     let files = ChildFiles(directory: request.attemptDirectory)
     commands += 1
     let mark = "\(own.process.pid)-\(own.process.start)-\(commands)"
+    try requireLock()
     (own.busy, own.mark) = (request.attemptDirectory, mark)
     try own.write(state)
     defer {
       (own.busy, own.mark) = (nil, nil)
-      try? own.write(state)
+      // Where another took over, the record is its own.
+      if (try? lock.isCurrent()) == true { try? own.write(state) }
     }
-    guard try lock.isCurrent() else {
-      throw Failure(.held, what: "this kguard stops", why: "another one took over the node", next: "follow it with `kguard status -w`")
-    }
+    // Whoever takes the lock of an idle supervisor looks once more whether it has begun; so does this one.
+    try requireLock()
     // What an earlier command of the same attempt left says nothing about this one.
     for stale in [files.exit, files.child] { unlink(stale) }
     var command = request.command
@@ -82,6 +83,11 @@ public struct SupervisorProcess: ~Copyable {
     try record(end, files)
     try failpoint("child/exit.after")
     return end
+  }
+
+  private func requireLock() throws(Failure) {
+    if try lock.isCurrent() { return }
+    throw Failure(.held, what: "this kguard stops", why: "another one took over the node", next: "follow it with `kguard status -w`")
   }
 
   /// While kguard is there, its journal keeps the outcome; without it, this file is all there is.
