@@ -40,10 +40,9 @@ public struct Leftovers {
   /// "3 directories, 1.2 GiB: …"
   public var words: String {
     let isWhole = items.allSatisfy { $0.size != nil }
-    let named = items.prefix(6).map { "\($0.path) (\($0.size.map(sizeForPeople) ?? "not counted"))" }.joined(separator: ", ")
+    let paths = items.map { "\($0.path) (\($0.size.map(sizeForPeople) ?? "not counted"))" }
     let count = items.count == 1 ? "1 directory" : "\(items.count) directories"
-    return "\(count), \(isWhole ? "" : "more than ")\(sizeForPeople(total)): \(named)"
-      + (items.count > 6 ? " and \(items.count - 6) more" : "")
+    return "\(count), \(isWhole ? "" : "more than ")\(sizeForPeople(total)): \(naming(paths))"
   }
 
   private static func names(_ directory: String) -> [String] { (try? Files.list(directory)) ?? [] }

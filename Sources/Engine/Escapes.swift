@@ -47,6 +47,6 @@ extension Runner {
 
   /// Where nobody can say, it may.
   private func mayHaveTouched(_ run: RunRecord) -> Bool {
-    do throws(Failure) { return try touchedCluster(run, try playbook(of: run)) } catch { return true }
+    do throws(Failure) { return try touchedCluster(run, try actions.playbook(of: run)) } catch { return true }
   }
 }

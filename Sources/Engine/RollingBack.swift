@@ -16,7 +16,7 @@ extension Runner {
           "finish it first: `kguard resume` goes on with it, `kguard rollback \(other.parent ?? other.id)` puts things back, `kguard abandon` gives it up"
       )
     }
-    let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try playbook(of: run)))
+    let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try actions.playbook(of: run)))
     _ = try playbook.resolveInputs(run.rollbackInputs(inputs, for: playbook))
     try refuseOtherInputs(run, inputs)
     return try answering(for: run) { () throws(Failure) in
@@ -29,7 +29,7 @@ extension Runner {
 
   /// Begins or goes on. `isAsked`: by a person, who may have wanted it for no failure at all.
   func rollBack(_ run: RunRecord, inputs: [String: String] = [:], isAsked: Bool = false) throws(Failure) -> RunResult {
-    let name = try rollbackName(of: run, try playbook(of: run))
+    let name = try rollbackName(of: run, try actions.playbook(of: run))
     // A crash may have come between the end of the rollback and the end of the run that it rolls back.
     if run.state == .rollingBack, try hasEndedRollback(run.id) { return try endRollback(run) }
     // Nothing is put back beside a command of the run that still works.
@@ -94,7 +94,7 @@ extension Runner {
   private func anyRollbackTouched(_ run: RunRecord) throws(Failure) -> Bool {
     for id in try journal.rollbacks(of: run.id) {
       let rollback = try record(id)
-      if try touchedCluster(rollback, try playbook(of: rollback)) { return true }
+      if try touchedCluster(rollback, try actions.playbook(of: rollback)) { return true }
     }
     return false
   }
@@ -131,7 +131,7 @@ extension Runner {
     // The next rollback after one that has ended has inputs of its own; unless only the end of the run is still to be recorded.
     let hasEnded = try hasEndedRollback(run.id)
     if earlier.state.isFinal, run.state != .rollingBack || !hasEnded { return }
-    if !earlier.state.isFinal, try !touchedCluster(earlier, try playbook(of: earlier)) { return }
+    if !earlier.state.isFinal, try !touchedCluster(earlier, try actions.playbook(of: earlier)) { return }
     let wanted = given.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
     throw Failure(
       .usage, what: "cannot roll run \(run.id) back with \(wanted)",

@@ -75,7 +75,7 @@ public final class Runner {
 
   private func goOn(_ run: RunRecord) throws(Failure) -> RunResult {
     let isResume = run.state != .pending
-    let playbook = try playbook(of: run)
+    let playbook = try actions.playbook(of: run)
     // An operator has looked, and says "go on": the step that failed is tried again.
     if run.state == .needsOperator { try write { () throws(Failure) in try journal.reopenFailedStep(run.id, at: machine.now()) } }
     let event: RunEvent = run.state == .needsOperator ? .retry : isResume ? .resume : .start
@@ -173,14 +173,8 @@ public final class Runner {
     throw Failure(.usage, what: "there is no run \(id)", why: "the journal does not know it", next: "see `kguard history`")
   }
 
-  func playbook(of run: RunRecord) throws(Failure) -> Playbook { try actions.playbook(of: run) }
-
   func work(of step: Step, in run: RunRecord, attempt: Int = 1, evidence: [String: JSON] = [:]) throws(Failure) -> any StepWork {
-    try actions.work(of: step, scope(run, step, attempt: attempt, evidence: evidence))
-  }
-
-  func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {
-    Self.scope(run, step, attempt: attempt, evidence: evidence)
+    try actions.work(of: step, Self.scope(run, step, attempt: attempt, evidence: evidence))
   }
 
   static func scope(_ run: RunRecord, _ step: Step, attempt: Int, evidence: [String: JSON]) -> Scope {

@@ -26,7 +26,7 @@ struct StepAttempt {
     var isWanted = true
     var objection: Failure?
     do throws(Failure) {
-      if let condition = step.when { isWanted = try condition.holds(runner.scope(run, step, attempt: 1, evidence: evidence)) }
+      if let condition = step.when { isWanted = try condition.holds(Runner.scope(run, step, attempt: 1, evidence: evidence)) }
     } catch {
       objection = error
     }

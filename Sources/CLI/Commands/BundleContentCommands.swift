@@ -229,10 +229,9 @@ private struct KnownNames {
 
   private static func unknown(_ what: String, _ name: String, _ known: Set<String>) -> Failure {
     let names = known.sorted()
-    let more = names.count > 40 ? " and \(names.count - 40) more" : ""
     return Failure(
       .usage, what: "there is no \(what) `\(name)` in it" + didYouMean(name, among: names),
-      why: names.isEmpty ? "it has none" : "known: \(names.prefix(40).joined(separator: ", "))\(more)",
+      why: names.isEmpty ? "it has none" : "known: \(naming(names, most: 40))",
       next: "name one of these; a resource is a plural, as in its key")
   }
 }

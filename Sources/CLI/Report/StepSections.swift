@@ -48,7 +48,7 @@ struct StepSections {
     }
     out += "</tbody></table>\n"
     if !idle.isEmpty {
-      let names = idle.prefix(20).map(\.id).joined(separator: ", ") + (idle.count > 20 ? " and \(idle.count - 20) more" : "")
+      let names = naming(idle.map(\.id), most: 20)
       out += "<p class=\"soft\">Not begun: \(names).</p>\n"
     }
     let more = chapter.steps.count - shown.union(idle.map(\.position)).count

@@ -33,7 +33,7 @@ struct ClusterAssess: Action {
     }
     let reasons = (evidence["reasons"]?.array ?? []).compactMap(\.string)
     var lines = ["decides, as the node is now: \(evidence["summary"]?.string ?? "")"]
-    if reasons.count > 1 { lines.append("also: \(named(Array(reasons.dropFirst()), most: 3, separator: "; "))") }
+    if reasons.count > 1 { lines.append("also: \(naming(Array(reasons.dropFirst()), most: 3, separator: "; "))") }
     return Intentions(lines, evidence: evidence)
   }
 
@@ -126,8 +126,7 @@ struct ClusterAssess: Action {
     guard restores else {
       let unready = assessment.unready
       if unready.isEmpty { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
-      return "nothing changed: nothing is restored, no write is lost; not as before: " + unready.prefix(4).joined(separator: "; ")
-        + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
+      return "nothing changed: nothing is restored, no write is lost; not as before: " + naming(unready, most: 4, separator: "; ")
     }
     let what = etcd ? "etcd and the node are put back" : "the node is put back, etcd's data stays as it is"
     let why = reasons.first.map { ": \($0)" } ?? ""

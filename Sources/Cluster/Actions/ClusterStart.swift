@@ -33,7 +33,7 @@ struct ClusterStart: Action {
     // In a rollback what goes back in is not out yet.
     let back = names.isEmpty ? try StaticPodFiles.names(outlook.machine) : names
     return Intentions([
-      "\(named(back.sorted(), most: 12)) go back into \(outlook.machine.locate(ControlPlane.manifests))",
+      "\(naming(back.sorted(), most: 12)) go back into \(outlook.machine.locate(ControlPlane.manifests))",
       "restarts kubelet, and waits at most \(timeout.forPeople) until the API server is ready",
     ])
   }

@@ -112,7 +112,7 @@ struct ClusterVerify: Action {
     }
     if !look.gone.isEmpty {
       evidence["gone"] = JSON(Array(look.gone.prefix(100)))
-      words += "; deleted meanwhile: \(list(look.gone))"
+      words += "; deleted meanwhile: \(naming(look.gone, separator: "; "))"
     }
     if !look.reported.isEmpty { evidence["lessReady"] = JSON(Array(look.reported.prefix(100))) }
     evidence["summary"] = .string(words)
@@ -135,7 +135,7 @@ struct ClusterVerify: Action {
   private func unwell(_ problems: [String], _ soak: Duration, _ limit: Duration) -> Failure {
     Failure(
       what: "the cluster was not healthy for \(soak.forPeople) within \(limit.forPeople)",
-      why: problems.isEmpty ? "something was started anew again and again" : list(problems),
+      why: problems.isEmpty ? "something was started anew again and again" : naming(problems, separator: "; "),
       next: "look at the components that are named (crictl ps -a, crictl logs), then `kguard resume`")
   }
 
@@ -145,12 +145,8 @@ struct ClusterVerify: Action {
     let why =
       look.reported.count == 1 ? "1 thing is less ready than before: " : "\(look.reported.count) things are less ready than before: "
     return Failure(
-      .needsOperator, what: what + "; not all else is", why: why + list(look.reported),
+      .needsOperator, what: what + "; not all else is", why: why + naming(look.reported, separator: "; "),
       next: "look at what is named; `kguard resume` looks again, `kguard rollback` goes back, and loses what was written since")
-  }
-
-  private func list(_ words: [String]) -> String {
-    words.prefix(6).joined(separator: "; ") + (words.count > 6 ? "; and \(words.count - 6) more" : "")
   }
 }
 

@@ -106,11 +106,7 @@ struct ClusterVerifyRestored: Action {
     var words = what + took
     if !left.isEmpty { words += "; still at the target, since etcd was not restored: " + left.joined(separator: "; ") }
     let unready = evidence["lessReady"]?.array?.compactMap(\.string) ?? []
-    if !unready.isEmpty {
-      words +=
-        "; not as before: " + unready.prefix(4).joined(separator: "; ")
-        + (unready.count > 4 ? "; and \(unready.count - 4) more" : "")
-    }
+    if !unready.isEmpty { words += "; not as before: " + naming(unready, most: 4, separator: "; ") }
     if let lost = evidence.at("lost", "objects")?.int { words += "; \(lost) objects written since the snapshot were lost" }
     evidence["summary"] = .string(words)
     return evidence

@@ -36,7 +36,7 @@ public struct EtcdDrill: Action {
     let old = try outlook.records.map { (journal) throws(Failure) in
       try EndedStages(journal).paths.filter { (try? Files.exists($0)) == true }
     }
-    if let old, !old.isEmpty { lines.append("removes what earlier drills have left: \(named(old))") }
+    if let old, !old.isEmpty { lines.append("removes what earlier drills have left: \(naming(old))") }
     let plan = try scene.own.map { (own) throws(Failure) in
       try DrillOrder.plan(outlook.machine, settings, beside: own, id: bundle.id)
     }

@@ -20,7 +20,7 @@ struct ImagesPull: Action {
     }
     let missing = try missing(outlook)
     if missing.isEmpty { return Intentions(["nothing: every image is on this node"]) }
-    return Intentions(["runs `\((try argv(outlook)).joined(separator: " "))`", "not on this node yet: \(named(missing, most: 12))"])
+    return Intentions(["runs `\((try argv(outlook)).joined(separator: " "))`", "not on this node yet: \(naming(missing, most: 12))"])
   }
 
   func perform(_ context: StepContext) throws(Failure) {

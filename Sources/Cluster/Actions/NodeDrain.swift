@@ -34,9 +34,9 @@ struct NodeDrain: Action {
     var lines = ["\(view.isCordoned ? "\(view.name) is cordoned already" : "cordons \(view.name)")"]
     if !view.evictable.isEmpty {
       let pods = view.evictable.map { "\($0.namespace)/\($0.name)" }
-      lines.append("evicts, for at most \(patience.forPeople), \(pods.count) pods: \(named(pods))")
+      lines.append("evicts, for at most \(patience.forPeople), \(pods.count) pods: \(naming(pods))")
     }
-    if !view.left.isEmpty { lines.append("leaves running: \(named(view.left))") }
+    if !view.left.isEmpty { lines.append("leaves running: \(naming(view.left))") }
     return Intentions(lines)
   }
 

@@ -51,9 +51,9 @@ struct NodeRestore: Action {
       if !places.contains(place) { places.append(place) }
     }
     var lines: [String] = []
-    if !back.isEmpty { lines.append("puts back from \(target.bundleDirectory(outlook).archive): \(named(back, most: 12))") }
-    if !added.isEmpty { lines.append("moves aside what was not there before the run: \(named(added, most: 12))") }
-    if !places.isEmpty { lines.append("what gives way goes to \(named(places))") }
+    if !back.isEmpty { lines.append("puts back from \(target.bundleDirectory(outlook).archive): \(naming(back, most: 12))") }
+    if !added.isEmpty { lines.append("moves aside what was not there before the run: \(naming(added, most: 12))") }
+    if !places.isEmpty { lines.append("what gives way goes to \(naming(places))") }
     return Intentions(lines.isEmpty ? ["nothing: every file is as it was"] : lines)
   }
 

@@ -34,8 +34,3 @@ extension EtcdTools {
     }
   }
 }
-
-/// `a, b, c and 4 more`
-func named(_ names: [String], most: Int = 6, separator: String = ", ") -> String {
-  names.prefix(most).joined(separator: separator) + (names.count > most ? " and \(names.count - most) more" : "")
-}

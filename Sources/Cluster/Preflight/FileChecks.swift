@@ -54,7 +54,7 @@ enum FileChecks {
       }
       if found.isEmpty { return .pass("manifests are as kubeadm would write them") }
       return .warn(
-        "kubeadm would drop: \(found.prefix(8).joined(separator: "; "))" + (found.count > 8 ? "; and \(found.count - 8) more" : ""),
+        "kubeadm would drop: \(naming(found, most: 8, separator: "; "))",
         remedy: "put them into kubeadm-config (extraArgs) or into patches, if they are to stay")
     }
   }
@@ -76,9 +76,7 @@ enum FileChecks {
       let named = try EncryptionConfig.paths(scene.machine)
       let files = try NodeFiles.collect(scene.machine, extra: named)
       let contents = NodeArchive.Contents(entries: files.entries, packages: [:], omissions: files.omissions, roots: nil)
-      func words(_ omissions: [NodeFiles.Omission]) -> String {
-        omissions.prefix(5).map(\.text).joined(separator: ", ") + (omissions.count > 5 ? " and \(omissions.count - 5) more" : "")
-      }
+      func words(_ omissions: [NodeFiles.Omission]) -> String { naming(omissions.map(\.text), most: 5) }
       if let missing = named.first(where: { !contents.holds($0) }) {
         return .fail("\(missing) cannot be archived: \(words(files.omissions))", remedy: "see that it is a file, or a link to one")
       }

@@ -12,14 +12,14 @@ enum HealthChecks {
       let wrong = look.problems.filter { $0.weight == .controlPlane }.map(\.words) + (try stale(scene))
       if !wrong.isEmpty {
         return .fail(
-          list(wrong),
+          naming(wrong, separator: "; "),
           remedy:
             "mend what is named: the upgrade would be rolled back for it (crictl ps -a, crictl logs, kubectl -n kube-system get leases)")
       }
       // Compared with the baseline later, these may stay as they are.
       let unready = look.problems.map(\.words)
       if unready.isEmpty { return .pass("the control plane is healthy, its leases are renewed") }
-      return .warn(list(unready), remedy: "look at these first: an upgrade does not mend them")
+      return .warn(naming(unready, separator: "; "), remedy: "look at these first: an upgrade does not mend them")
     }
   }
 
@@ -28,9 +28,5 @@ enum HealthChecks {
     guard let renewed = try? Leases.renewals(scene.machine, stop: nil) else { return [] }
     let earliest = (scene.machine.now() + .seconds(-90)).description
     return renewed.filter { $0.value < earliest }.keys.sorted().map { "the lease of \($0) was not renewed for 90 s" }
-  }
-
-  private static func list(_ words: [String]) -> String {
-    words.prefix(6).joined(separator: "; ") + (words.count > 6 ? "; and \(words.count - 6) more" : "")
   }
 }
