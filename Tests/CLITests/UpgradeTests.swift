@@ -320,7 +320,11 @@ import Testing
 
   @Test func `is none where a control plane was stopped`() throws {
     _ = try bench.write("root/etc/kubernetes/kubelet.conf", "")
+    // As administrators like to have it on every node.
     _ = try bench.write("root/etc/kubernetes/admin.conf", "")
+    #expect(try check().output.contains("this is a worker"))
+    try Files.makeDirectory(bench.path + "/root/etc/kubernetes/pki")
+    _ = try bench.write("root/etc/kubernetes/pki/apiserver.crt", "")
     let stopped = try check()
     #expect(stopped.exit == 3 && !stopped.output.contains("worker"), "\(stopped.output)")
     #expect(stopped.output.contains("its control plane is stopped\n") && stopped.output.contains("`kguard resume` goes on with it"))

@@ -8,12 +8,17 @@ enum RoleChecks {
   /// The one check that says that there is no control plane on this node at all; nil where there is one, or part of one.
   static func stranger(_ scene: PreflightScene) -> Check? {
     // A control plane that a rollback or a person has stopped has its manifests elsewhere, and is one all the same.
-    guard let isStopped = try? scene.machine.info(KubeConfig.admin) != nil, !isStopped,
-      (try? missing(scene).count) == ControlPlane.names.count
-    else { return nil }
     let check = controlPlane(scene)
-    return check.result == .fail ? check : nil
+    return check.result == .fail && (try? isElsewhere(scene)) == true ? check : nil
   }
+
+  private static func isElsewhere(_ scene: PreflightScene) throws(Failure) -> Bool {
+    guard try missing(scene).count == ControlPlane.names.count else { return false }
+    return try scene.machine.info(ownCertificate) == nil
+  }
+
+  /// A worker has none, though it may have a copy of admin.conf.
+  private static let ownCertificate = "/etc/kubernetes/pki/apiserver.crt"
 
   private static func missing(_ scene: PreflightScene) throws(Failure) -> [String] {
     var missing: [String] = []
@@ -25,9 +30,9 @@ enum RoleChecks {
     Check("control-plane") { () throws(Failure) in
       let missing = try missing(scene)
       if missing.count == ControlPlane.names.count {
-        guard try scene.machine.info(KubeConfig.admin) == nil else {
+        guard try scene.machine.info(ownCertificate) == nil else {
           return .fail(
-            "\(ControlPlane.manifests) has no manifests, but this node has \(KubeConfig.admin): its control plane is stopped",
+            "\(ControlPlane.manifests) has no manifests, but this node has \(ownCertificate): its control plane is stopped",
             remedy: "where a rollback was cut short, `kguard resume` goes on with it; else put the manifests back")
         }
         let isWorker = try scene.machine.info(ThisNode.kubeletConfig) != nil
