@@ -30,13 +30,13 @@ public struct DryRun {
   }
 
   /// Asks the steps in their order. Throws only where the input is wrong: what cannot be told now is a line that says so.
-  public func steps(_ each: (Step, [String]) -> Void) throws(Failure) {
+  public func steps(_ each: (Step, Intentions) -> Void) throws(Failure) {
     let records = try ongoing.flatMap { (run) throws(Failure) in try outlook.records?.steps(run.id) } ?? []
     var evidence: [String: JSON] = [:]
     var known: Set<String> = []
     for (place, step) in playbook.steps.enumerated() {
       let record = records.indices.contains(place) && records[place].id == step.id ? records[place] : nil
-      let told: Intentions
+      var told: Intentions
       // A failed step at which the run has stopped is tried again.
       if let record, record.state.isSettled, record.state != .failed || step.onFailure == .continue {
         told = Intentions(["\(record.state.rawValue) already"], evidence: record.evidence ?? [:])
@@ -47,7 +47,9 @@ public struct DryRun {
         evidence[step.id] = found
         known.insert(step.id)
       }
-      each(step, told.lines.map(named))
+      told.lines = told.lines.map(named)
+      told.refusals = told.refusals.map(named)
+      each(step, told)
     }
   }
 
@@ -75,9 +77,10 @@ public struct DryRun {
       }
     }
     var told = try work(step, scope, known)
-    told.lines = before + told.lines
+    told.lines = before + told.lines + told.refusals.map { "would be refused: \($0)" }
     // Where it may be skipped, what it would find out decides nothing.
     if !before.isEmpty { told.evidence = nil }
+    if !before.isEmpty || step.onFailure == .continue { told.refusals = [] }
     return told
   }
 

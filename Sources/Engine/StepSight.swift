@@ -43,11 +43,14 @@ public struct Outlook: StepSight {
 /// What a step would do, in lines for a person.
 public struct Intentions: Sendable, Equatable {
   public var lines: [String]
+  /// Why it would refuse, as far as that is known before: what the whole run would end with.
+  public var refusals: [String]
   /// What it would find out, where that can be told already: conditions of later steps ask for it.
   public var evidence: JSON?
 
-  public init(_ lines: [String] = [], evidence: JSON? = nil) {
+  public init(_ lines: [String] = [], refusals: [String] = [], evidence: JSON? = nil) {
     self.lines = lines
+    self.refusals = refusals
     self.evidence = evidence
   }
 }

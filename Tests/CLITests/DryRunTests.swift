@@ -13,6 +13,10 @@ import Testing
       steps.map { ($0["id"]?.string ?? "", ($0["would"]?.array ?? []).compactMap(\.string)) }, uniquingKeysWith: { $1 })
   }
 
+  private func refused(_ outcome: Bench.Outcome) throws -> [String] {
+    (try JSON(parsing: outcome.output)["refused"]?.array ?? []).compactMap(\.string)
+  }
+
   /// Everything below the node's root with its time, size, mode, inode and hash; what the stand-ins write all the time is left out.
   private func tree(_ root: String, but data: String) throws -> [String] {
     let out = ["run", "var/log", "usr/lib/kguard-sandbox", data].map { "-path ./\($0) -prune -o" }.joined(separator: " ")
@@ -67,10 +71,16 @@ import Testing
     // In text every line stands below its step; sizes have changed since.
     for line in steps.values.joined() where !line.contains("iB") { #expect(text.output.contains("     \(line)\n"), "\(line)") }
 
-    // Two minor versions at once: said, and the dry run goes on.
+    #expect(try refused(outcome) == [])
+
+    // Two minor versions at once: said, all steps are told, and the exit is that of the refusal.
     let far = try node.kguard("upgrade", "v1.29.0", "--dry-run", "-o", "json")
-    #expect(far.exit == 0)
-    #expect(try would(far)["preflight"]?.last == "would be refused: from v1.27.4 to v1.29.0 skips a minor version; the next is v1.28")
+    #expect(far.exit == 3)
+    let skips = "from v1.27.4 to v1.29.0 skips a minor version; the next is v1.28"
+    #expect(try would(far)["preflight"]?.last == "would be refused: " + skips)
+    #expect(try would(far).keys == steps.keys && refused(far) == [skips])
+    let farText = try node.kguard("upgrade", "v1.29.0", "--dry-run")
+    #expect(farText.exit == 3 && farText.errors.hasSuffix("\nIt would be refused now: \(skips)\nNothing was changed.\n"))
     #expect(try node.kguard("upgrade", "1.28", "--dry-run").exit == 2)
   }
 
@@ -88,7 +98,7 @@ import Testing
     #expect(steps["drill"]?.contains { $0.hasPrefix("into \(node.root)/var/lib/etcd.kguard-staged-<run>") } == true)
     #expect(steps["copy"] == ["no target is configured: the only copy stays in \(node.root)/var/lib/kguard/bundles/<run>"])
     let backup = try node.kguard("backup", "--no-drill", "--dry-run", "-o", "json")
-    #expect(backup.exit == 0)
+    #expect(backup.exit == 3)
     #expect(try would(backup)["drill"] == ["skipped: `when: ${inputs.drill}` is false"])
     #expect(try would(backup)["copy"]?.first?.hasPrefix("would be refused: there is no off-site copy") == true)
   }
@@ -136,7 +146,7 @@ import Testing
     #expect(middle["swap"]?.first == "\(etcd) → \(etcd).kguard-aside-\(rollback)")
     #expect(middle["start"]?.first?.hasPrefix("etcd.yaml, kube-apiserver.yaml, ") == true)
     let next = try node.kguard("backup", "--no-offsite", "--dry-run")
-    #expect(next.exit == 0)
+    #expect(next.exit == 6)
     #expect(next.errors.contains("It would be refused now: cannot start a new run"))
     // It is finished as if nobody had asked; then the undo is told.
     #expect(try node.kguard("resume").exit == 0)

@@ -4,21 +4,23 @@ internal import Journal
 internal import Model
 internal import Playbooks
 
-/// `--dry-run`: what each step would do on this node as it is now. Nothing is written anywhere.
+/// `--dry-run`: what each step would do on this node as it is now. Nothing is written anywhere. It ends as the command itself would where
+/// it is known now that that would be refused.
 extension Session {
   /// A run that would be begun.
   func showSteps(_ playbook: Playbook, _ inputs: [String: String], _ configuration: JSON) throws(Failure) -> ExitStatus {
     var notes: [String] = []
     var journal: RunJournal?
+    var obstacle: Failure?
     do throws(Failure) {
       journal = try lookAtJournal()
-      if let unfinished = try journal?.unfinishedRun() { notes.append("It would be refused now: \(Self.unfinished(unfinished))") }
+      obstacle = try journal?.unfinishedRun().map(Self.unfinished)
     } catch {
       notes.append("What earlier runs did is not known: \(error)")
     }
     let dry = DryRun(
       playbook, inputs: inputs, configuration: configuration, machine: machine, state: state, actions: actions, journal: journal)
-    return try show(dry, playbook, inputs, parent: nil, notes)
+    return try show(dry, playbook, inputs, parent: nil, obstacle, notes)
   }
 
   /// The rollback that would be begun, or the one under way that would be gone on with.
@@ -41,13 +43,11 @@ extension Session {
     if ongoing == nil, let earlier = try journal.rollback(of: run.id), !earlier.state.isFinal {
       notes.append("Rollback \(earlier.id) is under way with other inputs: where it has changed something, these would be refused.")
     }
-    if let other = try journal.unfinishedRun(), other.id != run.id, other.parent != run.id {
-      notes.append("It would be refused now: \(Self.unfinished(other))")
-    }
+    let other = try journal.unfinishedRun().flatMap { $0.id == run.id || $0.parent == run.id ? nil : $0 }
     let dry = DryRun(
       playbook, inputs: inputs, configuration: run.config, machine: machine, state: state, actions: actions, journal: journal,
       parent: run.id, ongoing: ongoing)
-    return try show(dry, playbook, inputs, parent: run.id, notes)
+    return try show(dry, playbook, inputs, parent: run.id, other.map(Self.unfinished), notes)
   }
 
   /// The journal as it lies there; no file is made beside it where nobody writes.
@@ -64,18 +64,24 @@ extension Session {
     }
   }
 
+  /// `obstacle`: what comes first.
   private func show(
-    _ dry: DryRun, _ playbook: Playbook, _ inputs: [String: String], parent: RunID?, _ notes: [String]
+    _ dry: DryRun, _ playbook: Playbook, _ inputs: [String: String], parent: RunID?, _ obstacle: Failure?, _ notes: [String]
   ) throws(Failure) -> ExitStatus {
+    var refusals = obstacle.map { ["\($0)"] } ?? []
+    func exit() -> ExitStatus { obstacle?.exit ?? (refusals.isEmpty ? .done : .preflightRefused) }
     if isJSON {
       var steps: [JSON] = []
-      try dry.steps { step, would in
+      try dry.steps { step, told in
         steps.append([
-          "id": .string(step.id), "action": .string(step.actionName), "would": JSON(would.map { withoutSecrets(printable($0)) }),
+          "id": .string(step.id), "action": .string(step.actionName), "would": JSON(told.lines.map { withoutSecrets(printable($0)) }),
         ])
+        refusals += told.refusals
       }
-      printJSON(["playbook": .string(playbook.name), "steps": .array(steps)])
-      return .done
+      printJSON([
+        "playbook": .string(playbook.name), "steps": .array(steps), "refused": JSON(refusals.map { withoutSecrets(printable($0)) }),
+      ])
+      return exit()
     }
     let heading = withoutSecrets(Words.heading(playbook, inputs, parent: parent, isResume: false))
     say("Would run \(heading) from \(playbook.file):\n")
@@ -91,15 +97,17 @@ extension Session {
     var titles = table(isWide ? rows : rows.map { Array($0.dropLast()) }).split(separator: "\n").makeIterator()
     var policies = rows.map { isWide || $0[3].isEmpty ? [] : [$0[3]] }.makeIterator()
     let indent = String(repeating: " ", count: "\(rows.count).".count + 2)
-    try dry.steps { _, would in
+    try dry.steps { _, told in
+      refusals += told.refusals
       print(trimmedEnd(String(titles.next() ?? "")) + "\n")
-      for line in (policies.next() ?? []) + would {
+      for line in (policies.next() ?? []) + told.lines {
         let text = style.inCharset(withoutSecrets(printable(line)))
         let parts = columns.map { wrapped(text, $0 - indent.count - 3) } ?? [text]
         for (place, part) in parts.enumerated() { print(indent + (place == 0 ? "" : "  ") + style.paint(part, .dim) + "\n") }
       }
     }
-    say((notes + ["Nothing was changed."]).joined(separator: "\n") + "\n")
-    return .done
+    let refused = refusals.map { "It would be refused now: " + withoutSecrets(printable($0)) }
+    say((notes + refused + ["Nothing was changed."]).joined(separator: "\n") + "\n")
+    return exit()
   }
 }

@@ -26,20 +26,19 @@ public struct BundleCopyAction: Action {
     let bundle = try outlook.bundle(self.bundle)
     let offsite = try Offsite(try outlook.settings, outlook.machine, outlook.state)
     if offsite.targets.isEmpty {
-      return Intentions([
-        mayStayHere ? "no target is configured: the only copy stays in \(bundle.path)" : "would be refused: \(Offsite.none)"
-      ])
+      guard mayStayHere else { return Intentions(refusals: ["\(Offsite.none)"]) }
+      return Intentions(["no target is configured: the only copy stays in \(bundle.path)"])
     }
-    var lines: [String] = []
+    var (lines, refusals): ([String], [String]) = ([], [])
     for target in offsite.targets {
       lines.append("\(bundle.path) → \(target.url)" + (target.isRequired ? "" : ", which may fail"))
       do throws(Failure) {
         if let warning = try offsite.warnOfOwnDisk(target) { lines.append("warning: \(warning)") }
       } catch {
-        lines.append("would be refused: \(error)")
+        if target.isRequired { refusals.append("\(error)") } else { lines.append("would not be copied there: \(error)") }
       }
     }
-    return Intentions(lines + ["\(offsite.sealing), and read back"])
+    return Intentions(lines + ["\(offsite.sealing), and read back"], refusals: refusals)
   }
 
   public func perform(_ context: StepContext) throws(Failure) {

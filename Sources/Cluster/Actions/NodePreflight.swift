@@ -26,13 +26,14 @@ struct NodePreflight: Action {
   func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
     let ahead = ignored.isEmpty ? "" : "; failures are only warned of: \(ignored.joined(separator: ", "))"
     let command = "kguard check" + (version.map { " \($0)" } ?? "")
-    var lines = ["\(PreflightCheck.all.count) checks of node, etcd and cluster\(ahead); `\(command)` carries them out now"]
+    let line = "\(PreflightCheck.all.count) checks of node, etcd and cluster\(ahead); `\(command)` carries them out now"
+    var refusals: [String] = []
     if let target = version.flatMap({ KubernetesVersion($0) }), let now = try ControlPlane.manifestVersions(outlook.machine).values.max(),
       let obstacle = now.obstacle(to: target)
     {
-      lines.append("would be refused: \(obstacle)")
+      refusals.append("\(obstacle)")
     }
-    return Intentions(lines)
+    return Intentions([line], refusals: refusals)
   }
 
   func perform(_ context: StepContext) throws(Failure) {

@@ -38,7 +38,8 @@ struct PackageChange {
     if manager is NoPackages {
       let told = try ThisNode.version(of: program, outlook.machine)
       if told == version { return Intentions(["nothing: \(program) is at \(told) already"]) }
-      return Intentions([mayStay ? "nothing: \(Self.stays(program, told))" : "would be refused: \(try notHere(outlook))"])
+      guard mayStay else { return Intentions(refusals: ["\(try notHere(outlook))"]) }
+      return Intentions(["nothing: \(Self.stays(program, told))"])
     }
     var lines: [String] = []
     // The first step that changes packages keeps them all.
