@@ -74,8 +74,7 @@ struct Session: Sendable {
   func confirm(_ question: String) throws(Failure) -> Bool {
     if invocation.has(.yes) { return true }
     guard Terminal.inputIsTerminal, Terminal.isTerminal(.errors) else {
-      let what = question.last == "?" ? String(question.dropLast()) : question
-      throw Failure(.usage, what: what, why: "nobody can be asked here: this is no terminal", next: "say --yes")
+      throw Failure(.usage, what: "nobody can be asked here \u{201c}\(question)\u{201d}", why: "this is no terminal", next: "say --yes")
     }
     Terminal.write(prose(question, .errors) + " [y/N] ", to: .errors)
     return ["y", "yes"].contains((Terminal.readLine() ?? "").lowercased())

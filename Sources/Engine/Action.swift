@@ -1,4 +1,4 @@
-internal import Journal
+public import Journal
 public import Model
 public import Playbooks
 
@@ -83,7 +83,7 @@ public struct Actions: Sendable {
   }
 
   /// Whether a run began a step that may change the cluster; one that is undone by now counts too.
-  func everTouchedCluster(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
+  public func everTouchedCluster(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
     let begun = Set(StepState.allCases).subtracting([.pending, .skipped])
     return try anyStep(of: run, journal, try playbook(of: run), changedCluster: begun)
   }

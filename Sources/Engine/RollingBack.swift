@@ -18,6 +18,7 @@ extension Runner {
     }
     let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try actions.playbook(of: run)))
     _ = try playbook.resolveInputs(run.rollbackInputs(inputs, for: playbook))
+    try actions.requireNothingOnTop(of: run, journal, what: "cannot roll run \(id) back")
     try refuseOtherInputs(run, inputs)
     return try answering(for: run) { () throws(Failure) in
       if run.state == .rollingBack { try write { () throws(Failure) in try journal.rollbackAsked(id, at: machine.now()) } }

@@ -16,6 +16,13 @@ extension RunJournal {
     ) { RunID($0.text(0)) }.flatMap { $0 }
   }
 
+  /// The runs whose playbooks name a way back, the newest first; with `after` only those that were begun after that one.
+  public func runsWithWayBack(after run: RunID? = nil) throws(Failure) -> [RunID] {
+    try database.rows(
+      "SELECT id FROM runs WHERE parent IS NULL AND rollback_text IS NOT NULL AND id > ? ORDER BY id DESC", .text(run?.text ?? "")
+    ) { RunID($0.text(0)) }.compactMap { $0 }
+  }
+
   /// The newest run that has succeeded and whose playbook names a way back: a person may want it tomorrow.
   public func newestWithWayBack() throws(Failure) -> RunID? {
     try database.row(

@@ -39,9 +39,11 @@ extension RunJournal {
         let state
       else { throw impossible("run \(run) is not in the journal") }
       guard let next = transition(state, event) else { throw impossible("run \(run) is \(state.rawValue) and cannot \(event)") }
+      // A rollback that found nothing to do has not made the run any longer.
+      let ended = event == .nothingChanged ? try firstEnd(of: run) ?? now : next.isFinal || next == .needsOperator ? now : nil
       try database.run(
         "UPDATE runs SET state = ?, started = coalesce(started, ?), ended = ? WHERE id = ?", .text(next.rawValue), SQLValue(now),
-        next.isFinal || next == .needsOperator ? SQLValue(now) : .null, .text(run.text))
+        SQLValue(ended), .text(run.text))
       switch event {
       case .rollBack: try beginRollback(run, error)
       case .finishRollback, .nothingChanged: try database.run("UPDATE runs SET error = cause WHERE id = ?", .text(run.text))
@@ -57,6 +59,12 @@ extension RunJournal {
       try addEvent(run, nil, "run-\(next.rawValue)", error?.json ?? [:], at: now)
       return next
     }
+  }
+
+  private func firstEnd(of run: RunID) throws(Failure) -> Timestamp? {
+    try database.row(
+      "SELECT at FROM events WHERE run = ? AND type IN ('run-succeeded', 'run-failed') ORDER BY sequence LIMIT 1", .text(run.text)
+    ) { $0.time(0) }.flatMap { $0 }
   }
 
   /// Why the run is rolled back. With `failure`, because of it; else a person asks, and what the run had failed of before its first

@@ -45,7 +45,39 @@ import Testing
     let run = try #require(try bench.status()["run"]?.string)
     #expect(good.exit == 0 && good.errors.contains("`kguard rollback \(run)` takes it back"), "\(good.errors)")
     let asked = try bench.kguard("rollback", environment: root)
-    #expect(asked.exit == 2 && asked.errors.contains(" UTC: nobody can be asked here: this is no terminal\n"), "\(asked.errors)")
+    #expect(asked.exit == 2 && asked.errors.contains(" UTC?\u{201d}: this is no terminal\n"), "\(asked.errors)")
+    #expect(asked.errors.hasPrefix("error: nobody can be asked here \u{201c}Roll back run \(run) (good), begun "), "\(asked.errors)")
+  }
+
+  @Test func `is not passed over by a rollback that guesses`() throws {
+    let pid = try start()
+    _ = try bench.write("go", "")
+    #expect(Spawn.wait(pid) == .exited(4))
+    let good = try bench.write("good.yaml", "name: good\nsteps:\n  - {id: a, run: [\"true\"], on-failure: rollback}\nrollback: back\n")
+    #expect(try bench.kguard("playbook", "run", good, environment: root).exit == 0)
+    let run = try #require(try bench.status()["run"]?.string)
+    // Refused before it did anything, as by a preflight.
+    let refused = try bench.write(
+      "bad.yaml",
+      """
+      name: bad
+      steps:
+        - {id: a, run: ["false"], changes: false}
+        - {id: b, run: ["true"], on-failure: rollback}
+      rollback: back
+
+      """)
+    #expect(try bench.kguard("playbook", "run", refused, environment: root).exit == 1)
+    let backs = try text("back")
+    let unclear = try bench.kguard("rollback", "--yes", environment: root)
+    #expect(unclear.exit == 2 && unclear.errors.contains("(bad), ended before it changed anything"), "\(unclear.errors)")
+    #expect(unclear.errors.contains("`kguard rollback \(run)` rolls back the one before it that did: good, begun "), "\(unclear.errors)")
+    #expect(try text("back") == backs)
+    #expect(try bench.kguard("rollback", run, "--yes", environment: root).exit == 0)
+    #expect(try text("back") == backs + backs)
+    // Now nothing stands, and the newest is meant.
+    #expect(try bench.kguard("rollback", "--yes", environment: root).exit == 0)
+    #expect(try bench.status()["state"] == "rolled-back")
   }
 
   var root: [String: String] { ["KGUARD_ROOT": bench.path + "/root"] }

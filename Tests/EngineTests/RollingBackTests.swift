@@ -125,4 +125,32 @@ import Testing
     #expect(again.failure?.next == "mend it", "\(String(describing: again.failure))")
     #expect(try bench.record(run.run).error?.next == "mend it")
   }
+
+  @Test func `of a run on which a later one lies is refused until that one is rolled back`() throws {
+    let bench = try EngineBench(library: ["back": Self.back])
+    try bench.write("go")
+    let (old, new) = (try bench.run(Self.forth).run, try bench.next().run(Self.forth.replacing("changed", with: "changed-more")).run)
+    let failure = #expect(throws: Failure.self) { try bench.next().rollBack(old) }
+    #expect(failure?.exit == .usage && failure?.why == "run \(new) (forth) has changed the cluster since")
+    #expect(failure?.next == "roll that one back first: `kguard rollback \(new)`")
+    #expect(try bench.rollbacks(old).isEmpty && bench.record(old).state == .succeeded)
+
+    #expect(try bench.next().rollBack(new).state == .rolledBack)
+    // One that was refused before it changed anything is not in the way, nor one without a way back.
+    let looks = "name: looks\nsteps:\n  - {id: look, action: test/look, on-failure: rollback}\n"
+    #expect(try bench.next().run(looks + "rollback: back\n").exit == .done)
+    #expect(try bench.next().run("name: own\nsteps:\n  - {id: own, action: test/touch, with: {name: mine}}\n").exit == .done)
+    bench.remove("restored")
+    #expect(try bench.next().rollBack(old).state == .rolledBack)
+  }
+
+  @Test func `that finds nothing to put back leaves the end of the run where it was`() throws {
+    let bench = try EngineBench(library: ["back": "name: back\nsteps:\n  - {id: look, action: test/look}\n"])
+    let run = try bench.run("name: forth\nsteps:\n  - {id: look, action: test/look, on-failure: rollback}\nrollback: back\n").run
+    let ended = try bench.record(run).ended
+    usleep(20_000)
+    let result = try bench.next().rollBack(run)
+    #expect(result.exit == .done && result.state == .failed)
+    #expect(try ended != nil && bench.record(run).ended == ended)
+  }
 }

@@ -44,10 +44,16 @@ extension Session {
       notes.append("Rollback \(earlier.id) is under way with other inputs: where it has changed something, these would be refused.")
     }
     let other = try journal.unfinishedRun().flatMap { $0.id == run.id || $0.parent == run.id ? nil : $0 }
+    var obstacle = other.map(Self.unfinished)
+    do throws(Failure) {
+      try actions.requireNothingOnTop(of: run, journal, what: "cannot roll run \(run.id) back")
+    } catch {
+      obstacle = obstacle ?? error
+    }
     let dry = DryRun(
       playbook, inputs: inputs, configuration: run.config, machine: machine, state: state, actions: actions, journal: journal,
       parent: run.id, ongoing: ongoing)
-    return try show(dry, playbook, inputs, parent: run.id, other.map(Self.unfinished), notes)
+    return try show(dry, playbook, inputs, parent: run.id, obstacle, notes)
   }
 
   /// The journal as it lies there; no file is made beside it where nobody writes.

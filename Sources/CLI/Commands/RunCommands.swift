@@ -96,7 +96,9 @@ enum RunCommands {
         throw Failure(
           .usage, what: "run \(run.id) is rolled back already", why: "there is nothing left to do", next: "see `kguard show \(run.id)`")
       }
-      if invocation.has(.dryRun) {
+      if !invocation.has(.dryRun) {
+        try session.actions.requireNothingOnTop(of: run, journal, what: "cannot roll run \(run.id) back")
+      } else {
         return try session.showRollback(of: run, journal, inputs: invocation.value(etcd).map { ["etcd": $0] } ?? [:])
       }
       if !invocation.has(.yes), !session.isJSON { session.sayWhatIsLost(run, journal, etcd: invocation.value(etcd)) }
@@ -195,13 +197,33 @@ extension Session {
       next: run.root == "/" ? "leave out --root (and unset KGUARD_ROOT)" : "say --root \(run.root)")
   }
 
-  /// The newest run whose playbook can be rolled back: last night's backup is none.
+  /// The newest run whose playbook can be rolled back: last night's backup is none. Where it was refused before it did anything, and an
+  /// older one stands, a person has to say which is meant: nobody's writes are lost by a guess.
   func newestToRollBack(_ journal: RunJournal) throws(Failure) -> RunRecord {
-    let newest = try findRun(nil, in: journal)
-    for id in try journal.history(limit: 200).map(\.id) {
-      if let run = try journal.run(id), run.parent == nil, run.rollbackName != nil { return run }
+    var newest: RunRecord?
+    for id in try journal.runsWithWayBack() {
+      guard let run = try journal.run(id) else { continue }
+      guard let first = newest else {
+        if try hasChangedNode(run, journal) { return run }
+        newest = run
+        continue
+      }
+      if try actions.stands(run, journal) {
+        throw Failure(
+          .usage, what: "cannot tell which run to roll back",
+          why: "the newest, run \(first.id) (\(first.purpose)), ended before it changed anything",
+          next: "`kguard rollback \(run.id)` rolls back the one before it that did: \(run.purpose), begun \(localTime(run.created))")
+      }
     }
-    return newest
+    if let newest { return newest }
+    return try findRun(nil, in: journal)
+  }
+
+  /// It may have changed the cluster, or packages of this node, or it may yet.
+  private func hasChangedNode(_ run: RunRecord, _ journal: RunJournal) throws(Failure) -> Bool {
+    if run.state != .failed { return true }
+    if try actions.everTouchedCluster(run, journal) { return true }
+    return try journal.steps(run.id).contains { $0.action == BuiltIn.kubeadmPackage && !$0.attempts.isEmpty }
   }
 
   /// Before a person is asked: what a restore of etcd would lose, as far as the living etcd tells.
@@ -253,6 +275,7 @@ extension Session {
         .usage, what: "cannot undo the rollback of run \(run.id)", why: why, next: "see `kguard show \(run.id)`")
     }
     if !invocation.has(.dryRun) {
+      try actions.requireNothingOnTop(of: run, journal, what: "cannot undo the rollback of run \(run.id)")
       guard try confirm("Take the rollback of run \(run.id) back? What was written since the rollback moves aside") else {
         throw Failure(what: "nothing was changed", why: "the answer was no", next: "run the command again when you are sure")
       }

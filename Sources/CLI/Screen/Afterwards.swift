@@ -23,7 +23,7 @@ struct Afterwards {
     case .succeeded where run.rollbackName != nil:
       return [
         "`kguard report \(run.id)` tells the whole story.",
-        "`kguard rollback \(run.id)` takes it back, as long as no other upgrade was begun.",
+        "`kguard rollback \(run.id)` takes it back, until another upgrade changes the cluster.",
       ]
     case .rolledBack:
       var lines: [String] = []
