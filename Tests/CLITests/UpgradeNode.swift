@@ -138,11 +138,18 @@ final class UpgradeNode: Sendable {
   }
 
   /// Starts an upgrade and does not wait for it.
-  func startUpgrade() throws -> Int32 {
+  func startUpgrade(_ environment: [String: String] = [:]) throws -> Int32 {
     let log = try OpenFile(root + ".log", O_WRONLY | O_CREAT | O_APPEND)
     return try Spawn.start(
-      Bench.binary, command(["playbook", "run", playbook, "--set", "version=v1.28.0"]), output: .descriptor(log.descriptor),
+      Bench.binary, command(["playbook", "run", playbook, "--set", "version=v1.28.0"], environment), output: .descriptor(log.descriptor),
       error: .descriptor(log.descriptor), leads: .session)
+  }
+
+  /// As if five hours had passed since the snapshot.
+  func makeBundleOld() throws {
+    let sql = "UPDATE bundles SET created = created - 5 * 3600 * 1000; SELECT changes()"
+    let result = try runCaptured("/usr/bin/sqlite3", Command(["sqlite3", root + "/var/lib/kguard/kguard.db", sql]))
+    guard result.text == "1\n" else { throw Failure(what: "sqlite3", why: result.text + result.lastWords, next: "") }
   }
 
   func evidence(of step: String) throws -> JSON {
