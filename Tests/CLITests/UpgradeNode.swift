@@ -109,13 +109,7 @@ final class UpgradeNode: Sendable {
 
   /// One request with the admin's certificate; its status.
   func request(_ method: String, _ path: String, _ body: String) throws -> Int {
-    let config = try KubeConfig.read(try LocalMachine(root: root))
-    var request = HTTPRequest(method, config.server + path)
-    request.tls = config.tls
-    request.headers = [("content-type", "application/json")]
-    request.body = .bytes(Array(body.utf8))
-    request.usesProxy = false
-    return try HTTPClient().send(request).status
+    try requestAsAdmin(root, method, path, body)
   }
 
   func get(_ path: String) throws -> JSON { try JSON(parsing: try sandbox(["get", root, path])) }

@@ -246,7 +246,8 @@ struct ClusterVerifyRestored: Action {
     guard hasSwapped(target) else { return nil }
     guard try target.exchange(context) == .whole else {
       throw Failure(
-        .needsOperator, what: "etcd does not run on the bundle's data", why: "only a part of it was put into place, or it was replaced since",
+        .needsOperator, what: "etcd does not run on the bundle's data",
+        why: "only a part of it was put into place, or it was replaced since",
         next: "run `kguard rollback \(target.run) --etcd auto`, which exchanges it whole")
     }
     let path = context.state.directory(of: context.run) + "/after.db"

@@ -33,7 +33,7 @@ struct KubeadmApply: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    if context.isResume { try AvailabilitySampler.start(context) }
+    try AvailabilitySampler.goOn(context)
     // Files first: where they are old, nobody has to be asked.
     let manifests = try ControlPlane.manifestVersions(context.machine)
     guard ControlPlane.names.allSatisfy({ manifests[$0] == version }) else { return false }

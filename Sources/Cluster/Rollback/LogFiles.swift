@@ -51,8 +51,8 @@ struct LogFiles {
     for name in try regularFiles(incoming) {
       // What an earlier rollback brought in before it failed gives way to what was restored since: the data is of this restore too.
       if try Files.exists("\(live)/\(name)") {
-        try context.move(
-          Self.replacedKind, "\(live)/\(name)", to: "\(live)/kguard-replaced-\(context.run)/\(name)", label: "\(exchange.name)-file-replaced")
+        let away = "\(live)/kguard-replaced-\(context.run)/\(name)"
+        try context.move(Self.replacedKind, "\(live)/\(name)", to: away, label: "\(exchange.name)-file-replaced")
       }
       try context.move(Self.restoredKind, "\(incoming)/\(name)", to: "\(live)/\(name)", label: "\(exchange.name)-file-restored")
     }

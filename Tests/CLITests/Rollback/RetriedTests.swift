@@ -30,6 +30,11 @@ import Testing
     #expect(proof?.at("bundle", "gone") == [] && proof?.at("lost", "names")?.text().contains("ConfigMap demo/late") == true)
     #expect((proof?.at("milliseconds", "outage")?.int ?? 0) > 0, "\(proof?.text() ?? "")")
     #expect(try node.configmaps() == ["cm1"])
+    // The run's own story has the rollback in it.
+    let story = try node.kguard("show", ended.run).output
+    for words in ["run \(ended.rollback), succeeded; before it ", "ConfigMap demo/late", "cluster/verify-restored", "etcd-aside"] {
+      #expect(story.contains(words), "\(words) is not in \(story)")
+    }
   }
 
   @Test func `manifests that a rollback itself took out are no reason to restore etcd`() throws {
