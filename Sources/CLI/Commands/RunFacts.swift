@@ -84,14 +84,16 @@ struct RunFacts {
   }
 
   /// A line for each step, as `status` and `show` print them.
-  func stepLines(_ style: Style, now: Timestamp) -> String {
+  func stepLines(_ style: Style, now: Timestamp, columns: Int?) -> String {
     let names = steps.map(\.id.count).max() ?? 0, actions = steps.map(\.action.count).max() ?? 0
     return steps.map { step in
-      var detail = step.error.map { style.paint(inOneLine($0.description), .red) } ?? Words.summary(step.evidence)
-      if step.attempts.count > 1 { detail = "(\(step.attempts.count) attempts) " + detail }
-      let time = Self.time(step, now: now, isWorkedOn: isWorkedOn)
-      let line =
-        "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(padded(time, 11)) \(detail)"
+      let said = step.error.map { inOneLine($0.description) } ?? Words.summary(step.evidence)
+      let tries = step.attempts.count > 1 ? "(\(step.attempts.count) attempts) " : ""
+      let time = padded(Self.time(step, now: now, isWorkedOn: isWorkedOn), 11)
+      let line = hanging(
+        "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(time) ",
+        width: style.markWidth + 6 + names + actions + time.count, tries + said, columns: columns
+      ) { step.error == nil ? $0 : style.paint($0, .red) }
       return String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
     }.joined()
   }
