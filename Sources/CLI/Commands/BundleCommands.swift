@@ -71,7 +71,7 @@ enum BundleCommands {
     for bundle in bundles {
       let manifest = bundle.manifest
       let copies = try journal?.copies(of: bundle.id) ?? []
-      let targets = Set(copies.filter { $0.file == BundleDirectory.manifestName && $0.verified != nil && $0.removed == nil }.map(\.target))
+      let targets = Set(copies.filter(\.isWhole).map(\.target))
       if session.isJSON {
         session.print(json(bundle, copies).text() + "\n")
         continue

@@ -14,6 +14,8 @@ struct RunFacts {
   let rollback: RunRecord?
   /// The run that took the rollback back.
   let undo: RunID?
+  /// It is the one that a person would take back: the newest that succeeded and whose playbook knows how.
+  private let isWayBack: Bool
 
   init(_ run: RunRecord, _ journal: RunJournal) throws(Failure) {
     self.run = run
@@ -21,6 +23,8 @@ struct RunFacts {
     owner = try journal.owner()
     rollback = try journal.rollback(of: run.id)
     undo = run.state == .rolledBack ? try journal.undo(of: run.id) : nil
+    let wayBack = try journal.newestWithWayBack()
+    isWayBack = wayBack == run.id
   }
 
   /// A process works on it now.
@@ -47,21 +51,25 @@ struct RunFacts {
   }
 
   /// What a person would type now.
-  var next: String {
+  var next: [NextStep] {
+    let resume = NextStep("kguard resume", "to go on")
     switch run.state {
-    case _ where isWorkedOn: return "kguard status -w    to watch it"
-    case .pending, .running, .interrupted: return "kguard resume       to go on" + back
-    case .rollingBack: return "kguard resume       to go on with the rollback"
-    case .needsOperator:
-      return "kguard show         to see what happened\nkguard resume       to try on" + back
-    case .succeeded, .failed, .rolledBack: return "kguard show         to see what it did\nkguard history      for earlier runs"
+    case _ where isWorkedOn: return [NextStep("kguard status -w", "to watch it")]
+    case .pending, .running, .interrupted: return [resume] + back
+    case .rollingBack: return [NextStep("kguard resume", "to go on with the rollback")]
+    case .needsOperator: return [NextStep("kguard show", "to see what happened"), NextStep("kguard resume", "to try on")] + back
+    case .succeeded where isWayBack:
+      return [
+        NextStep("kguard report -o report.html", "for the whole story, as a page"),
+        NextStep("kguard rollback \(run.id)", "to take it back"), NextStep("kguard history", "for earlier runs"),
+      ]
+    case .succeeded, .failed, .rolledBack:
+      return [NextStep("kguard show", "to see what it did"), NextStep("kguard history", "for earlier runs")]
     }
   }
 
   /// Offered only where the run's playbook knows how.
-  private var back: String {
-    run.rollbackName == nil ? "" : "\nkguard rollback     to put things back"
-  }
+  private var back: [NextStep] { run.rollbackName == nil ? [] : [NextStep("kguard rollback", "to put things back")] }
 
   var json: JSON {
     var inputs = JSON.Members()

@@ -43,6 +43,6 @@ enum StatusCommand {
       text += try RunFacts(rollback, journal).stepLines(style, now: wallClock(), columns: columns)
     }
     if let error = facts.run.error { text += "\n" + prose(style.failure(error), .output) }
-    return text + "\nNext:\n" + facts.next.split(separator: "\n").map { "  \($0)\n" }.joined()
+    return text + "\n" + NextStep.text(facts.next)
   }
 }
