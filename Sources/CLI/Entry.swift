@@ -11,13 +11,15 @@ public func kguard(_ argv: [String]) -> Int32 {
   do throws(Failure) {
     let parsed = try Parser(root: Commands.root).parse(inOurWords(argv))
     if parsed.wantsHelp {
-      Terminal.write(Help(spec: parsed.spec, path: parsed.invocation.command).text, to: .output)
+      let columns = Terminal.size(.output)?.columns
+      let help = Help(spec: parsed.spec, path: parsed.invocation.command, width: min(78, max(40, columns ?? 79) - 1))
+      Terminal.write(style.inCharset(help.text), to: .output)
       return ExitStatus.done.rawValue
     }
     guard let run = parsed.spec.run else { return ExitStatus.usage.rawValue }
     return try run(parsed.invocation).rawValue
   } catch {
-    Terminal.write(style.failure(error), to: .errors)
+    Terminal.write(style.inCharset(prose(style.failure(error), .errors)), to: .errors)
     if wantsJSON(argv) {
       let line: JSON = ["type": "error", "error": error.json, "exit": .int(Int64(error.exit.rawValue))]
       Terminal.write(line.text() + "\n", to: .output)

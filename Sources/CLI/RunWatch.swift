@@ -62,8 +62,7 @@ final class RunWatch: Observer {
     let began = monotonicNow()
     sender.close()
     metrics?.finish()
-    for courier in couriers { courier.close() }
-    for courier in couriers { courier.finish(by: began + Self.patience, hurry: stop) }
+    Courier.finish(couriers, within: Self.patience, hurry: stop)
     let unsent = sender.finish(by: began + Self.journalPatience, hurry: stop)
     report(nil)
     for lost in unsent {

@@ -24,10 +24,15 @@ struct Session: Sendable {
   /// Nothing is drawn over: for a screen reader, and where the terminal could not do it.
   var isPlain: Bool { invocation.has(.plain) || environment("TERM") == "dumb" }
 
-  /// Data goes to standard output.
-  func print(_ text: String) { Terminal.write(text, to: .output) }
+  /// The width of the terminal that the output goes to; nil where it goes elsewhere, and is not broken.
+  var columns: Int? { Terminal.size(.output).map { max(40, $0.columns) } }
+
+  /// Data goes to standard output: on a terminal in letters that it has, elsewhere as it is.
+  func print(_ text: String) { Terminal.write(readable(text), to: .output) }
   /// Prose goes to standard error.
-  func say(_ text: String) { Terminal.write(prose(text, .errors), to: .errors) }
+  func say(_ text: String) { Terminal.write(style.inCharset(prose(text, .errors)), to: .errors) }
+
+  func readable(_ text: String) -> String { isJSON || !Terminal.isTerminal(.output) ? text : outputStyle.inCharset(text) }
 
   func printJSON(_ json: JSON) { print(json.text(pretty: Terminal.isTerminal(.output)) + "\n") }
 
@@ -76,7 +81,7 @@ struct Session: Sendable {
     guard Terminal.inputIsTerminal, Terminal.isTerminal(.errors) else {
       throw Failure(.usage, what: "nobody can be asked here \u{201c}\(question)\u{201d}", why: "this is no terminal", next: "say --yes")
     }
-    Terminal.write(prose(question, .errors) + " [y/N] ", to: .errors)
+    Terminal.write(style.inCharset(prose(question, .errors)) + " [y/N] ", to: .errors)
     return ["y", "yes"].contains((Terminal.readLine() ?? "").lowercased())
   }
 }

@@ -5,6 +5,10 @@ internal import YAML
 extension Configuration {
   /// Reads a configuration and checks all of it; what is wrong comes at once. A text of comments only gives the defaults.
   public static func load(text: String, file: String) throws(PlaybookProblems) -> Configuration {
+    try load(text: text, file: file, isRecorded: false)
+  }
+
+  private static func load(text: String, file: String, isRecorded: Bool) throws(PlaybookProblems) -> Configuration {
     var configuration = Configuration()
     configuration.file = file
     let lines = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
@@ -16,7 +20,7 @@ extension Configuration {
     } catch {
       throw PlaybookProblems(mistakes: [error], subject: "configuration")
     }
-    var reader = ConfigurationReader(problems: problems, root: root)
+    var reader = ConfigurationReader(problems: problems, root: root, isRecorded: isRecorded)
     shape.check(root, "the configuration", &reader.problems)
     reader.read(into: &configuration)
     guard reader.problems.mistakes.isEmpty else { throw reader.problems.sorted("configuration") }
@@ -37,7 +41,7 @@ extension Configuration {
   /// The configuration that a run was begun with, from what its journal keeps; without `notify`, which is not kept.
   public init(recorded json: JSON) throws(Failure) {
     do throws(PlaybookProblems) {
-      self = try Self.load(text: json.withoutEmpty.text(pretty: true), file: "the run's configuration")
+      self = try Self.load(text: json.withoutEmpty.text(pretty: true), file: "the run's configuration", isRecorded: true)
     } catch {
       throw error.failure
     }
@@ -51,6 +55,8 @@ extension Configuration {
 private struct ConfigurationReader {
   var problems: Problems
   let root: Node
+  /// A run was begun with it: nothing is refused any more that was not then.
+  let isRecorded: Bool
 
   mutating func read(into configuration: inout Configuration) {
     findPrivateKeys(root)
@@ -100,10 +106,20 @@ private struct ConfigurationReader {
     return targets
   }
 
-  private func readEncryption() -> Configuration.Encryption {
+  /// The recipients in age's own README, which end up in many a file; nobody here has their secret halves.
+  private static let examples = [
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+  ]
+
+  private mutating func readEncryption() -> Configuration.Encryption {
     guard let node = root["encryption"] else { return .undecided }
     if node.text != nil { return .none }
-    return .age(recipients: (node["recipients"]?.list ?? []).compactMap(\.text), identity: node["identity"]?.text)
+    let recipients = node["recipients"]?.list ?? []
+    for entry in recipients where !isRecorded && Self.examples.contains(entry.text ?? "") {
+      problems.add(
+        entry.position, "this recipient is an example of age's manual, whose secret half you do not have; `kguard key new` makes your own")
+    }
+    return .age(recipients: recipients.compactMap(\.text), identity: node["identity"]?.text)
   }
 
   private mutating func readRetention(_ retention: inout Configuration.Retention) {

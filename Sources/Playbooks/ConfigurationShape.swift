@@ -84,7 +84,7 @@ extension Format {
     phrase: "a URL such as https://minio.example:9000",
     pattern: "https://[^/?#@\\s]+/?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:\\d+)?/?", isURL: true)
   static let recipient = Format(
-    phrase: "an age recipient: `age1` and 58 more characters", pattern: "age1[02-9ac-hj-np-z]{58}")
+    phrase: "an age recipient: `age1` and 58 more characters, as `kguard key new` prints it", pattern: "age1[02-9ac-hj-np-z]{58}")
   static let name = Format(phrase: "a name of letters, digits, `_` and `-`", pattern: "[A-Za-z0-9_-]+")
   static let size = Format(phrase: "a size such as `16MiB`", pattern: "\\d{1,9}(KiB|MiB|GiB)")
 }

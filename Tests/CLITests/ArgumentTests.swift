@@ -205,7 +205,7 @@ private let wrongLines: [WrongLine] = [
 }
 
 @Suite struct `A look at the configuration` {
-  static let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+  static let recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
   @Test(arguments: [
     (

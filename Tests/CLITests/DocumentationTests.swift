@@ -74,7 +74,7 @@ import Testing
         if !isFollowed { #expect(block.notRun?.isEmpty == false, "\(page):\(block.line)") }
       }
     }
-    #expect(exceptions == 18)
+    #expect(exceptions == 19)
   }
 
   @Test func `links lead somewhere`() throws {

@@ -169,7 +169,7 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     let other = try bench.write("notes.txt", "mine\n")
     let refused = try bench.kguard("report", "-o", other)
     #expect(refused.exit == 2)
-    #expect(refused.errors.contains("notes.txt is no report of kguard. Replace it: nobody can be asked here"))
+    #expect(refused.errors.contains("nobody can be asked here \u{201c}\(other) is no report of kguard. Replace it?\u{201d}"))
     #expect(try Files.textIfPresent(other) == "mine\n")
     #expect(try bench.kguard("report", "-o", other, "--yes").exit == 0)
     #expect(try Files.textIfPresent(other)?.hasPrefix("<!DOCTYPE html>") == true)

@@ -3,12 +3,16 @@ import Host
 import Model
 import Testing
 
+@testable import CLI
+
 /// What a person sees on a terminal of its own.
 struct SeenScreen {
   let screens: [String]
   let last: String
   /// Letters that stood beyond the right edge.
   let wrapped: Int64
+  /// How often something was drawn over.
+  let erased: Int64
   let exit: Int64
 
   static let program = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/Tests/Servers/terminal.py"
@@ -25,6 +29,7 @@ struct SeenScreen {
     screens = (json["screens"]?.array ?? []).compactMap(\.string)
     last = json["last"]?.string ?? ""
     wrapped = json["wrapped"]?.int ?? -1
+    erased = json["erased"]?.int ?? -1
     exit = json["exit"]?.int ?? -1
   }
 }
@@ -138,5 +143,125 @@ struct SeenScreen {
       #expect(seen.last.contains("the kguard that worked on it is gone"))
       #expect(seen.last.contains("kguard resume"))
     }
+  }
+}
+
+/// Commands that are no run, on a terminal and off it.
+@Suite struct `What commands print on a terminal` {
+  let bench = Bench()
+  var root: String { bench.path + "/root" }
+
+  /// A node of which not much is there, and two runs that failed with much to say.
+  init() throws {
+    try Files.makeDirectory(root + "/etc/kubernetes/manifests")
+    _ = try bench.write("root/etc/kubernetes/kubelet.conf", "")
+    _ = try bench.write("root/etc/kubernetes/manifests/kube-apiserver.yaml", "")
+    let words = "words of a command that has a lot to say about what went wrong, where, and what it would have liked instead"
+    let own = try bench.write(
+      "own.yaml",
+      """
+      name: own
+      inputs: {reason: {default: "a rather long reason for which somebody wanted this run on this very day"}}
+      steps:
+        - {id: first, run: ["true"], changes: false}
+        - {id: a-long-name, shell: "echo '\(words)' >&2; exit 3", changes: false, retries: {max: 1, backoff: 1ms}}
+      """)
+    let set = "reason=another reason, which is at least as long as the first one was"
+    #expect(try kguard("playbook", "run", own, "--set", set).exit == 1)
+    let look = try bench.write("look.yaml", "name: look\nsteps:\n  - {id: look, action: node/preflight}\n")
+    #expect(try kguard("playbook", "run", look).exit == 3)
+  }
+
+  @discardableResult
+  func kguard(_ arguments: String..., locale: String = "C.UTF-8") throws -> Bench.Outcome {
+    let command = bench.command(arguments, environment: ["KGUARD_ROOT": root, "LC_ALL": locale])
+    let result = try runCaptured(Bench.binary, command)
+    return Bench.Outcome(end: result.end, output: result.text, errors: result.errorText)
+  }
+
+  func see(_ line: String, columns: Int, environment: [String: String] = [:]) throws -> SeenScreen {
+    let usual = ["KGUARD_ROOT": root, "KGUARD_PAGER": "cat", "PATH": "/usr/bin:/bin"]
+    return try SeenScreen(
+      bench, line.split(separator: " ").map(String.init), columns: columns, environment: usual.merging(environment) { $1 })
+  }
+
+  static let lines = [
+    "", "status", "show", "check v1.28.0", "history", "playbook list", "upgrade v1.28.0 --dry-run", "--help", "bundle --help",
+    "upgrade --help", "bundle pull --help",
+  ]
+
+  @Test(arguments: lines, [60, 80, 120])
+  func `fits its width, and its words are not cut`(line: String, columns: Int) throws {
+    let seen = try see(line, columns: columns)
+    #expect(seen.wrapped == 0 && !seen.last.isEmpty, "\(seen.last)")
+    #expect(seen.last.split(separator: "\n").allSatisfy { $0.count < columns }, "\(seen.last)")
+  }
+
+  @Test func `goes on below itself, and off a terminal is one line as ever`() throws {
+    let seen = try see("check v1.28.0", columns: 60)
+    #expect(
+      seen.last.contains(
+        """
+        FAIL  programs            missing: kubeadm, kubelet, crictl
+                                  → install them (crictl comes with
+                                    the package cri-tools)
+
+        """), "\(seen.last)")
+    let piped = try kguard("check", "v1.28.0").output
+    #expect(piped.contains("→ install them (crictl comes with the package cri-tools)\n"), "\(piped)")
+    let status = try kguard("status").output
+    #expect(status.split(separator: "\n").contains { $0.count > 200 }, "\(status)")
+    let help = try see("bundle --help", columns: 200)
+    #expect(help.last.split(separator: "\n").allSatisfy { $0.count <= 78 })
+  }
+
+  @Test(arguments: lines + ["report --format markdown", "show nothing", "check --ignore-check typo"])
+  func `is ASCII where the locale is`(line: String) throws {
+    let seen = try see(line, columns: 80, environment: ["LC_ALL": "C"])
+    #expect(seen.last.utf8.allSatisfy { $0 < 0x80 } && !seen.last.contains("?? "), "\(seen.last)")
+  }
+
+  @Test func `is left as it is where it is a file`() throws {
+    #expect(try kguard("report", "--format", "markdown", locale: "C").output.contains("✗"))
+    #expect(try kguard("check", locale: "C").output.contains("\n                          -> install them"))
+  }
+
+  @Test func `progress is drawn over, or said now and then`() {
+    let style = Style(color: false, unicode: true)
+    let drawn = ProgressLine("verifying", style, isDrawnOver: true, at: .seconds(100))
+    let half = Progress(done: 1 << 20, total: 2 << 20)
+    #expect(drawn.text(half, at: .seconds(100)) == "\r\u{1b}[Kverifying: 1.00 MiB of 2.00 MiB")
+    let plain = ProgressLine("verifying", style, isDrawnOver: false, at: .seconds(100))
+    #expect(plain.text(half, at: .seconds(129)) == nil)
+    #expect(plain.text(half, at: .seconds(130)) == "verifying: 1.00 MiB of 2.00 MiB\n")
+    #expect(plain.text(half, at: .seconds(131)) == nil)
+  }
+}
+
+@Suite struct `Words in lines` {
+  @Test func `a command is broken only where it has no room`() {
+    #expect(wrapped("say `kguard key new FILE` now", 12) == ["say `kguard", "key new", "FILE` now"])
+    #expect(wrapped("say `kguard key new` now", 18) == ["say", "`kguard key new`", "now"])
+    #expect(wrapped("an ` open one", 8) == ["an `", "open one"])
+  }
+
+  @Test func `a detail goes below its head where there is little room`() {
+    #expect(hanging("head  ", width: 6, "one two three", columns: nil) == "head  one two three")
+    #expect(hanging("head  ", width: 6, "one two three", columns: 40) == "head  one two three")
+    #expect(
+      hanging("head  ", width: 6, "a detail of more words than fit into it", columns: 40)
+        == "head  a detail of more words than fit\n      into it")
+    #expect(
+      hanging("a long head  ", width: 13, "a detail of more words", columns: 25) == "a long head  \n    a detail of more\n    words")
+  }
+
+  @Test func `the last column of a table goes on below itself`() {
+    #expect(
+      table([["A", "WHAT"], ["b", "words and more words"]], within: 28) == """
+        A  WHAT
+        b  words and more words
+
+        """)
+    #expect(table([["  one cell that is long", "another"]], within: 20) == "  one cell that\n      is long\n      another\n")
   }
 }

@@ -62,7 +62,7 @@ let brokenConfigurations: [Broken] = [
     offsite:
       - url: s3://b/k
         credentials-file: AKIA:hunter2
-    encryption: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p], identity: hunter2}
+    encryption: {recipients: [age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj], identity: hunter2}
     etcd: {cert-file: /c, key-file: hunter2}
 
     """,
@@ -155,12 +155,33 @@ let brokenConfigurations: [Broken] = [
   Broken(
     "a wrong recipient",
     """
-    encryption: {recipients: [age1short, age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p, ssh-ed25519 AAAA]}
+    encryption: {recipients: [age1short, age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj, ssh-ed25519 AAAA]}
 
     """,
     """
-    c.yaml:1:27: an entry of `recipients` must be an age recipient: `age1` and 58 more characters, not `age1short`
-    c.yaml:1:102: an entry of `recipients` must be an age recipient: `age1` and 58 more characters, not `ssh-ed25519 AAAA`
+    c.yaml:1:27: an entry of `recipients` must be an age recipient: `age1` and 58 more characters, as `kguard key new` prints it, not `age1short`
+    c.yaml:1:102: an entry of `recipients` must be an age recipient: `age1` and 58 more characters, as `kguard key new` prints it, not `ssh-ed25519 AAAA`
+    """),
+  Broken(
+    "a placeholder for a recipient",
+    "encryption: {recipients: [YOUR-PUBLIC-KEY]}\n",
+    """
+    c.yaml:1:27: an entry of `recipients` must be an age recipient: `age1` and 58 more characters, as `kguard key new` prints it, \
+    not `YOUR-PUBLIC-KEY`
+    """),
+  Broken(
+    "the recipients of age's own manual",
+    """
+    encryption:
+      recipients:
+        - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+        - age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj
+        - age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg
+
+    """,
+    """
+    c.yaml:3:7: this recipient is an example of age's manual, whose secret half you do not have; `kguard key new` makes your own
+    c.yaml:5:7: this recipient is an example of age's manual, whose secret half you do not have; `kguard key new` makes your own
     """),
   Broken(
     "an unknown kind of encryption",
@@ -170,7 +191,7 @@ let brokenConfigurations: [Broken] = [
     "a private key",
     """
     encryption:
-      recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+      recipients: [age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj]
       identity: AGE-SECRET-KEY-1QQQQ
     values: {k: AGE-SECRET-KEY-1ZZZZ}
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Playbooks
 
-let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+let recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
 let wholeConfiguration = """
   # Everything there is.
@@ -115,6 +115,13 @@ let wholeConfiguration = """
 
   @Test func `a webhook is not in what playbooks see`() throws {
     #expect(try !Configuration.load(text: wholeConfiguration, file: "c").json.text().contains("hooks.example"))
+  }
+
+  @Test func `an example's recipient is no reason to leave a run alone that was begun with it`() throws {
+    let example = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    let recorded: JSON = ["encryption": ["recipients": [.string(example)], "identity": .null]]
+    #expect(try Configuration(recorded: recorded).encryption == .age(recipients: [example], identity: nil))
+    #expect(throws: PlaybookProblems.self) { try Configuration.load(text: recorded.text(), file: "c.yaml") }
   }
 
   @Test func `secrets that others can read are refused`() throws {

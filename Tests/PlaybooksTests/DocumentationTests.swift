@@ -9,7 +9,9 @@ import Testing
     let lines = String(decoding: try Files.read(root + "/docs/" + page), as: UTF8.self).split(
       separator: "\n", omittingEmptySubsequences: false)
     let start = try #require(lines.firstIndex(of: "```yaml"))
-    return lines[(start + 1)...].prefix { $0 != "```" }.joined(separator: "\n")
+    let text = lines[(start + 1)...].prefix { $0 != "```" }.joined(separator: "\n")
+    // The one thing that a reader has to put in.
+    return text.split(separator: "YOUR-PUBLIC-KEY", omittingEmptySubsequences: false).joined(separator: recipient)
   }
 
   @Test func `the example of a playbook is right`() throws {

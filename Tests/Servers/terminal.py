@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """terminal.py COLUMNS ROWS -- PROGRAM ARG…: runs a program on a terminal of its own, and prints as JSON what a person would have seen:
-{"screens": […], "last": "…", "wrapped": N, "exit": N}.
+{"screens": […], "last": "…", "wrapped": N, "erased": N, "exit": N}; `erased` counts what it drew over.
 
 The terminal knows what kguard uses: line feeds, carriage returns, cursor up, erase below and to the end of the line, colours.
 """
@@ -17,7 +17,7 @@ import termios
 
 class Screen:
     def __init__(self, columns):
-        self.columns, self.lines, self.row, self.column, self.wrapped = columns, [""], 0, 0, 0
+        self.columns, self.lines, self.row, self.column, self.wrapped, self.erased = columns, [""], 0, 0, 0, 0
 
     def put(self, character):
         if self.column >= self.columns:
@@ -42,6 +42,7 @@ class Screen:
                 self.column = 0
             elif piece.startswith("\x1b["):
                 number, code = piece[2:-1], piece[-1]
+                self.erased += code != "m"
                 if code == "A":
                     self.row = max(0, self.row - int(number or 1))
                 elif code == "J":
@@ -94,7 +95,8 @@ def main():
             if (not screens or screens[-1] != shown) and len(screens) < 500:
                 screens.append(shown)
     status = os.waitpid(pid, 0)[1]
-    print(json.dumps({"screens": screens, "last": screen.text(), "wrapped": screen.wrapped, "exit": os.waitstatus_to_exitcode(status)}))
+    seen = {"screens": screens, "last": screen.text(), "wrapped": screen.wrapped, "erased": screen.erased}
+    print(json.dumps({**seen, "exit": os.waitstatus_to_exitcode(status)}))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ enum BundleCommands {
     for bundle in bundles {
       let manifest = bundle.manifest
       let copies = try journal?.copies(of: bundle.id) ?? []
-      let targets = Set(copies.filter { $0.file == BundleDirectory.manifestName && $0.verified != nil && $0.removed == nil }.map(\.target))
+      let targets = Set(copies.filter(\.isWhole).map(\.target))
       if session.isJSON {
         session.print(json(bundle, copies).text() + "\n")
         continue
@@ -162,7 +162,7 @@ enum BundleCommands {
   }
 
   private static func verify(_ session: Session) throws(Failure) -> ExitStatus {
-    let line = ProgressLine("verifying")
+    let line = ProgressLine("verifying", session)
     defer { line.clear() }
     let report: SnapshotReport
     let name: String
@@ -193,7 +193,7 @@ enum BundleCommands {
     guard !offsite.targets.isEmpty else { throw Offsite.none }
     return try session.holdingNode { (journal, stop) throws(Failure) in
       for target in offsite.targets {
-        let line = ProgressLine("sending to \(target.url)")
+        let line = ProgressLine("sending to \(target.url)", session)
         defer { line.clear() }
         if let warning = try offsite.warnOfOwnDisk(target) { session.say("warning: \(warning)\n") }
         let proof = try offsite.copy(BundleDirectory(bundle.directory), to: target, journal, Transfer(stop: stop) { line.update($0) })
@@ -217,7 +217,7 @@ enum BundleCommands {
     let directory = BundleDirectory(named.map { $0 + "/" + id } ?? session.state.bundle(id))
     let pull = BundlePull(from: store, identities: try session.identities())
     let body = { (journal: RunJournal?, stop: StopSignal) throws(Failure) -> ExitStatus in
-      let line = ProgressLine("pulling \(id)")
+      let line = ProgressLine("pulling \(id)", session)
       defer { line.clear() }
       let bundle = try pull.pull(id, into: directory, Transfer(stop: stop) { line.update($0) })
       line.clear()

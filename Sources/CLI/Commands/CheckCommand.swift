@@ -30,12 +30,12 @@ enum CheckCommand {
           "type": "check", "checks": report.json, "failed": JSON(report.failures.count), "summary": .string(report.summary),
         ])
       } else {
-        session.print(text(report, session.outputStyle))
+        session.print(text(report, session.outputStyle, session.columns))
       }
       return report.failures.isEmpty ? .done : .preflightRefused
     })
 
-  private static func text(_ report: PreflightReport, _ style: Style) -> String {
+  private static func text(_ report: PreflightReport, _ style: Style, _ columns: Int?) -> String {
     let width = report.checks.map(\.name.count).max() ?? 0
     var out = ""
     for row in report.rows {
@@ -43,12 +43,15 @@ enum CheckCommand {
       let mark =
         check.result == .pass
         ? style.paint("pass", .green) : check.result == .warn ? style.paint("warn", .yellow) : style.paint("FAIL", .red)
-      out += "\(mark)  \(check.name)\(String(repeating: " ", count: width - check.name.count))  \(printable(check.evidence))"
-      out += check.isIgnored ? " (ignored)\n" : "\n"
+      let said = printable(check.evidence) + (check.isIgnored ? " (ignored)" : "")
+      out += hanging("\(mark)  \(padded(check.name, width))  ", width: width + 8, said, columns: columns) + "\n"
       let margin = String(repeating: " ", count: width + 8)
-      if check.result != .pass { out += "\(margin)→ \(printable(check.remedy))\n" }
-      if !row.others.isEmpty { out += "\(margin)the same: \(row.others.joined(separator: ", "))\n" }
+      func add(_ lead: String, _ text: String) {
+        out += hanging(margin + lead, width: width + 8 + lead.count, text, columns: columns) + "\n"
+      }
+      if check.result != .pass { add(style.arrow + " ", printable(check.remedy)) }
+      if !row.others.isEmpty { add("", "the same: " + row.others.joined(separator: ", ")) }
     }
-    return out + report.summary + "\n"
+    return out + prose(report.summary, .output) + "\n"
   }
 }

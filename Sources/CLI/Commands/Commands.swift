@@ -24,23 +24,6 @@ enum Commands {
     run: { (invocation) throws(Failure) in try StandingCommand.run(try Session(invocation)) })
 }
 
-/// `kguard` alone.
-enum StandingCommand {
-  static func run(_ session: Session) throws(Failure) -> ExitStatus {
-    let next: String
-    if let journal = try session.readJournal(), let run = try journal.currentRun() {
-      let facts = try RunFacts(run, journal)
-      session.print(prose(facts.sentence(session.outputStyle), .output) + "\n")
-      next = facts.next
-    } else {
-      session.print("No run yet: the journal in \(session.state.path) is empty.\n")
-      next = "kguard upgrade VERSION    to upgrade this node\nkguard --help             for everything else"
-    }
-    session.print("Next:\n" + next.split(separator: "\n").map { "  \($0)\n" }.joined())
-    return .done
-  }
-}
-
 enum VersionCommand {
   static let spec = CommandSpec(
     name: "version", summary: "print the version of kguard", examples: [.init("kguard version -o json", "for another program")],

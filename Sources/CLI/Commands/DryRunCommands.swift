@@ -97,7 +97,6 @@ extension Session {
       let policy = [step.when.map { "when \($0.source)" }, step.onFailure == .stop ? nil : "on failure: \(step.onFailure.rawValue)"]
       return ["\(number + 1).", step.id, step.actionName, policy.compactMap { $0 }.joined(separator: ", ")]
     }
-    let columns = Terminal.size(.output).map { max(40, $0.columns) }
     let isWide = columns.map { columns in table(rows).split(separator: "\n").allSatisfy { $0.count < columns } } ?? true
     // A condition that has no room beside its step is the first line below it.
     var titles = table(isWide ? rows : rows.map { Array($0.dropLast()) }).split(separator: "\n").makeIterator()

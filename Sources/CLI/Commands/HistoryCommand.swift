@@ -21,7 +21,10 @@ enum HistoryCommand {
       } else if runs.isEmpty {
         session.say("No run yet.\n")
       } else {
-        session.page(table([["RUN", "BEGUN", "TOOK", "STATE", "WHAT"]] + runs.map(row)))
+        // Where there is little room, seconds and the zone are left out.
+        let time = (session.columns ?? 80) < 80 ? "%Y-%m-%d %H:%M" : "%Y-%m-%d %H:%M:%S %Z"
+        let rows = runs.map { row($0, time) }
+        session.page(table([["RUN", "BEGUN", "TOOK", "STATE", "WHAT"]] + rows, within: session.columns))
       }
       return .done
     })
@@ -33,12 +36,12 @@ enum HistoryCommand {
     ]
   }
 
-  private static func row(_ run: RunSummary) -> [String] {
+  private static func row(_ run: RunSummary, _ time: String) -> [String] {
     let pairs = run.inputs.object?.pairs ?? []
     let values = Words.inputs(Dictionary(pairs.map { ($0.key, $0.value.string ?? "") }) { $1 })
     let whose = run.parent.map { ["of \($0)"] } ?? values
     return [
-      run.id.text, localTime(run.created, "%Y-%m-%d %H:%M:%S %Z"), run.ended.map { ($0 - run.created).forPeople } ?? "", run.state.rawValue,
+      run.id.text, localTime(run.created, time), run.ended.map { ($0 - run.created).forPeople } ?? "", run.state.rawValue,
       ([run.playbook] + whose).joined(separator: " "),
     ]
   }

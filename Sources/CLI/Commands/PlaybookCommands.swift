@@ -82,8 +82,8 @@ enum PlaybookCommands {
       ])
       return .done
     }
-    session.print(table([["PLAYBOOK", "FROM", "WHAT"]] + playbooks.map { [$0.name, $0.origin, $0.description] }))
-    session.print("\n" + table([["ACTION", "WHAT"]] + actions.map { [$0.path, $0.summary] }))
+    session.print(table([["PLAYBOOK", "FROM", "WHAT"]] + playbooks.map { [$0.name, $0.origin, $0.description] }, within: session.columns))
+    session.print("\n" + table([["ACTION", "WHAT"]] + actions.map { [$0.path, $0.summary] }, within: session.columns))
     return .done
   }
 }

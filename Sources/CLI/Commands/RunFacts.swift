@@ -14,6 +14,8 @@ struct RunFacts {
   let rollback: RunRecord?
   /// The run that took the rollback back.
   let undo: RunID?
+  /// It is the one that a person would take back: the newest that succeeded and whose playbook knows how.
+  private let isWayBack: Bool
 
   init(_ run: RunRecord, _ journal: RunJournal) throws(Failure) {
     self.run = run
@@ -21,6 +23,8 @@ struct RunFacts {
     owner = try journal.owner()
     rollback = try journal.rollback(of: run.id)
     undo = run.state == .rolledBack ? try journal.undo(of: run.id) : nil
+    let wayBack = try journal.newestWithWayBack()
+    isWayBack = wayBack == run.id
   }
 
   /// A process works on it now.
@@ -47,21 +51,25 @@ struct RunFacts {
   }
 
   /// What a person would type now.
-  var next: String {
+  var next: [NextStep] {
+    let resume = NextStep("kguard resume", "to go on")
     switch run.state {
-    case _ where isWorkedOn: return "kguard status -w    to watch it"
-    case .pending, .running, .interrupted: return "kguard resume       to go on" + back
-    case .rollingBack: return "kguard resume       to go on with the rollback"
-    case .needsOperator:
-      return "kguard show         to see what happened\nkguard resume       to try on" + back
-    case .succeeded, .failed, .rolledBack: return "kguard show         to see what it did\nkguard history      for earlier runs"
+    case _ where isWorkedOn: return [NextStep("kguard status -w", "to watch it")]
+    case .pending, .running, .interrupted: return [resume] + back
+    case .rollingBack: return [NextStep("kguard resume", "to go on with the rollback")]
+    case .needsOperator: return [NextStep("kguard show", "to see what happened"), NextStep("kguard resume", "to try on")] + back
+    case .succeeded where isWayBack:
+      return [
+        NextStep("kguard report -o report.html", "for the whole story, as a page"),
+        NextStep("kguard rollback \(run.id)", "to take it back"), NextStep("kguard history", "for earlier runs"),
+      ]
+    case .succeeded, .failed, .rolledBack:
+      return [NextStep("kguard show", "to see what it did"), NextStep("kguard history", "for earlier runs")]
     }
   }
 
   /// Offered only where the run's playbook knows how.
-  private var back: String {
-    run.rollbackName == nil ? "" : "\nkguard rollback     to put things back"
-  }
+  private var back: [NextStep] { run.rollbackName == nil ? [] : [NextStep("kguard rollback", "to put things back")] }
 
   var json: JSON {
     var inputs = JSON.Members()
@@ -84,14 +92,16 @@ struct RunFacts {
   }
 
   /// A line for each step, as `status` and `show` print them.
-  func stepLines(_ style: Style, now: Timestamp) -> String {
+  func stepLines(_ style: Style, now: Timestamp, columns: Int?) -> String {
     let names = steps.map(\.id.count).max() ?? 0, actions = steps.map(\.action.count).max() ?? 0
     return steps.map { step in
-      var detail = step.error.map { style.paint(inOneLine($0.description), .red) } ?? Words.summary(step.evidence)
-      if step.attempts.count > 1 { detail = "(\(step.attempts.count) attempts) " + detail }
-      let time = Self.time(step, now: now, isWorkedOn: isWorkedOn)
-      let line =
-        "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(padded(time, 11)) \(detail)"
+      let said = step.error.map { inOneLine($0.description) } ?? Words.summary(step.evidence)
+      let tries = step.attempts.count > 1 ? "(\(step.attempts.count) attempts) " : ""
+      let time = padded(Self.time(step, now: now, isWorkedOn: isWorkedOn), 11)
+      let line = hanging(
+        "\(style.mark(of: step.state)) \(padded(step.id, names))  \(style.paint(padded(step.action, actions), .dim))  \(time) ",
+        width: style.markWidth + 6 + names + actions + time.count, tries + said, columns: columns
+      ) { step.error == nil ? $0 : style.paint($0, .red) }
       return String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
     }.joined()
   }

@@ -55,31 +55,33 @@ enum ShowCommand {
     head.append(["Host root", run.root])
     head.append(["Playbook", run.playbookFile])
     head.append(["Logs", session.state.directory(of: run.id)])
-    var text = table(head) + "\n"
-    if let error = run.error { text += style.failure(error) + "\n" }
-    text += facts.stepLines(style, now: wallClock())
+    let columns = session.columns
+    var text = table(head, within: columns) + "\n"
+    if let error = run.error { text += prose(style.failure(error), .output) + "\n" }
+    text += facts.stepLines(style, now: wallClock(), columns: columns)
     for step in facts.steps where step.evidence != nil || step.attempts.count > 1 || step.error != nil {
-      text += "\n" + style.paint(step.id, .bold) + "\n" + details(step, style)
+      text += "\n" + style.paint(step.id, .bold) + "\n" + details(step, columns)
     }
     // What earlier rollbacks moved is the newest one's to answer for.
     let makers = try run.parent.map { (parent) throws(Failure) in try journal.rollbacks(of: parent).filter { $0 <= run.id } } ?? [run.id]
     var artifacts: [ArtifactRecord] = []
     for maker in makers { artifacts += try journal.artifacts(maker).filter { $0.state != .removed } }
-    if !artifacts.isEmpty { text += "\nPaths that the run made\n" + table(artifacts.map { ["  \($0.kind)", $0.path, $0.state.rawValue] }) }
-    return text
+    if artifacts.isEmpty { return text }
+    return text + "\nPaths that the run made\n" + table(artifacts.map { ["  \($0.kind)", $0.path, $0.state.rawValue] }, within: columns)
   }
 
-  private static func details(_ step: StepRecord, _ style: Style) -> String {
+  private static func details(_ step: StepRecord, _ columns: Int?) -> String {
     var text = ""
     for attempt in step.attempts where step.attempts.count > 1 || attempt.outcome != .succeeded {
       let outcome = attempt.outcome?.rawValue ?? "not known how it ended"
       let error = attempt.error.map { ": \(inOneLine($0.description))" } ?? ""
-      text += "  attempt \(attempt.number), \(localTime(attempt.started, "%H:%M:%S")): \(outcome)\(error)\n"
+      let head = "  attempt \(attempt.number), \(localTime(attempt.started, "%H:%M:%S")): "
+      text += hanging(head, width: head.count, outcome + error, columns: columns) + "\n"
     }
-    if let hint = step.error?.next, !hint.isEmpty { text += "  hint: \(inOneLine(hint))\n" }
+    if let hint = step.error?.next, !hint.isEmpty { text += hanging("  hint: ", width: 8, inOneLine(hint), columns: columns) + "\n" }
     guard var evidence = step.evidence?.object else { return text }
     // The list of steps has it already.
     evidence["summary"] = nil
-    return text + Outline(evidence, indent: 2).text
+    return text + Outline(evidence, indent: 2, columns: columns).text
   }
 }

@@ -26,7 +26,7 @@ enum StatusCommand {
       guard let run else { throw noRuns(session) }
       if invocation.has(watch) { return try Watch(session, journal).follow(run.parent ?? run.id) }
       let facts = try RunFacts(run, journal)
-      if session.isJSON { session.printJSON(facts.json) } else { session.print(try text(facts, journal, session.outputStyle)) }
+      if session.isJSON { session.printJSON(facts.json) } else { session.print(try text(facts, journal, session)) }
       return .done
     })
 
@@ -35,13 +35,14 @@ enum StatusCommand {
       .usage, what: "there is no run yet", why: "\(session.state.path) holds no journal", next: "start one with `kguard upgrade VERSION`")
   }
 
-  static func text(_ facts: RunFacts, _ journal: RunJournal, _ style: Style) throws(Failure) -> String {
-    var text = prose(facts.sentence(style), .output) + "\n\n" + facts.stepLines(style, now: wallClock())
+  static func text(_ facts: RunFacts, _ journal: RunJournal, _ session: Session) throws(Failure) -> String {
+    let (style, columns) = (session.outputStyle, session.columns)
+    var text = prose(facts.sentence(style), .output) + "\n\n" + facts.stepLines(style, now: wallClock(), columns: columns)
     if let rollback = facts.rollback {
       text += "\nIts rollback, run \(rollback.id), is \(style.paint(rollback.state)):\n\n"
-      text += try RunFacts(rollback, journal).stepLines(style, now: wallClock())
+      text += try RunFacts(rollback, journal).stepLines(style, now: wallClock(), columns: columns)
     }
-    if let error = facts.run.error { text += "\n" + style.failure(error) }
-    return text + "\nNext:\n" + facts.next.split(separator: "\n").map { "  \($0)\n" }.joined()
+    if let error = facts.run.error { text += "\n" + prose(style.failure(error), .output) }
+    return text + "\n" + NextStep.text(facts.next)
   }
 }

@@ -19,7 +19,9 @@ enum ConfigurationManual {
               """)
           ]),
         .init("Keys", PlaybookManual.keys(Configuration.reference)),
-        .init("Examples", [.text("A node that keeps its bundles in two places, sealed:"), .example(example)]),
+        .init(
+          "Examples",
+          [.text("A node that keeps its bundles in two places, sealed with what `kguard key new` prints:"), .example(example)]),
         ManualPage.references(from: "kguard.yaml", ["age"]),
       ])
   }
@@ -36,7 +38,7 @@ enum ConfigurationManual {
         known-hosts: /etc/kguard/known_hosts
         required: false
     encryption:
-      recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+      recipients: [YOUR-PUBLIC-KEY]
     retention: {keep-last: 3, keep-daily: 7, keep-weekly: 4, keep-monthly: 6}
     health: {soak: 1m, timeout: 10m, interval: 2s}
     notify:

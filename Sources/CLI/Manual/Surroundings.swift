@@ -4,7 +4,7 @@ internal import Playbooks
 enum Surroundings {
   static let variables: [(name: String, meaning: String)] =
     OptionSpec.common.compactMap { option in option.variable.map { ($0, "Stands in for `\(option.name)`.") } } + [
-      ("NO_COLOR", "Set to anything: no colours."),
+      ("NO_COLOR", "Not empty: no colours."),
       ("TERM", "`dumb`: plain lines instead of a screen that is drawn again."),
       ("LC_ALL, LC_CTYPE, LANG", "Whether the terminal takes UTF-8; else ASCII is printed."),
       ("KGUARD_PAGER, PAGER", "What shows long output on a terminal; empty or `cat`: nothing does. Default: `less`."),

@@ -51,14 +51,11 @@ enum Metrics {
     let all = try journal.bundles()
     var copies: [CopyRecord] = []
     for bundle in all { copies += try journal.copies(of: bundle.id) }
-    // A bundle that is neither here nor anywhere else is none.
-    let kept = all.filter { bundle in bundle.removed == nil || copies.contains { $0.bundle == bundle.id && isWhole($0) } }
     out.gauge("kguard_bundles", "How many bundles there are on this node.", [.init([], Double(all.count { $0.removed == nil }))])
-    // One that was pulled back today may have been taken long ago.
-    let times = kept.map { (bundle: $0, taken: bundleTime($0.manifest) ?? $0.created) }
-    if let (newest, taken) = times.max(by: { $0.taken < $1.taken }) {
+    if let found = try NewestBundle(journal) {
+      let newest = found.record
       let manifest = newest.manifest
-      out.gauge("kguard_bundle_timestamp_seconds", "When the newest bundle was taken.", [.init([], taken)])
+      out.gauge("kguard_bundle_timestamp_seconds", "When the newest bundle was taken.", [.init([], found.taken)])
       out.gauge(
         "kguard_bundle_size_bytes", "The size of the newest bundle's snapshot.",
         [.init([], Double(manifest.at("snapshot", "fileSize")?.int ?? 0))])
@@ -73,10 +70,9 @@ enum Metrics {
         [.init([], newest.verified == nil ? 0 : 1)])
       out.gauge(
         "kguard_bundle_drilled", "Whether the newest bundle was restored and booted once.", [.init([], newest.drilled == nil ? 0 : 1)])
-      let places = Set(copies.filter { $0.bundle == newest.id && isWhole($0) }.map(\.target))
       out.gauge(
         "kguard_bundle_offsite_copies", "At how many off-site targets the newest bundle lies whole, read back.",
-        [.init([], Double(places.count))])
+        [.init([], Double(found.targets.count))])
     }
     let drills = all.filter { $0.drilled != nil }.sorted { ($0.drilled ?? $0.created) > ($1.drilled ?? $1.created) }
     if let last = drills.first, let time = last.drilled {
@@ -93,10 +89,5 @@ enum Metrics {
       readBack.sorted { $0.key < $1.key }.compactMap { target, copies in
         copies.compactMap(\.verified).max().map { .init([("target", target)], $0) }
       })
-  }
-
-  /// `bundle.json` goes last: where it was read back, all of the bundle was.
-  private static func isWhole(_ copy: CopyRecord) -> Bool {
-    copy.file == BundleDirectory.manifestName && copy.verified != nil && copy.removed == nil
   }
 }

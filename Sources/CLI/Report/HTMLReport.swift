@@ -81,7 +81,7 @@ struct HTMLReport {
     for (label, value) in story.head { out += "<dt>\(label)</dt><dd>\(value)</dd>" }
     out += "</dl>\n"
     if !story.run.state.isFinal {
-      for (command, purpose) in story.next { out += "<p><code>\(command)</code> \(purpose)</p>\n" }
+      for step in story.next { out += "<p><code>\(step.command)</code> \(step.why)</p>\n" }
     }
     return out
   }

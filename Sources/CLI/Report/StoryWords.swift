@@ -86,13 +86,7 @@ extension Story {
   }
 
   /// What a person could type now, and what for.
-  var next: [(command: String, purpose: String)] {
-    facts.next.split(separator: "\n").map { line in
-      let words = line.split(separator: " ", omittingEmptySubsequences: false)
-      let gap = words.firstIndex(of: "") ?? words.endIndex
-      return (words[..<gap].joined(separator: " "), words[gap...].filter { !$0.isEmpty }.joined(separator: " "))
-    }
-  }
+  var next: [NextStep] { facts.next }
 
   /// Label and value, as the head of the page has them.
   var head: [(String, String)] {

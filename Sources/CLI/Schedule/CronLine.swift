@@ -5,7 +5,9 @@ extension Schedule {
   func cron(executable: String) throws(Failure) -> [Part] {
     let command = ([executable] + arguments).map { Self.shellWord($0) }.joined(separator: " ")
     // Where all went well nothing is printed, so that cron sends no mail. To cron a percent sign is a new line.
-    let line = "o=$(\(command) 2>&1) || printf 'kguard \(job.rawValue) on %s ended with exit %s\\n%s\\n' \"$(hostname)\" \"$?\" \"$o\""
+    // The status is kept first: in some shells `$(hostname)` replaces it.
+    let words = "'kguard \(job.rawValue) on %s ended with exit %s\\n%s\\n' \"$(hostname)\" \"$s\" \"$o\""
+    let line = "o=$(\(command) 2>&1) || { s=$?; printf \(words); }"
     let escaped = line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\\%")
     return [
       Part(

@@ -102,14 +102,11 @@ struct LiveBlock {
     let action = waiting.first { $0.id == step }?.action ?? ""
     if state != .skipped { note(action) }
     let head = columns(step, action, time: took?.forPeople ?? "")
-    let indent = style.markWidth + 1 + head.width
-    let width = columns - 1
-    // A detail that does not fit goes on below itself, or, where there is little room, below the step's name.
-    let isNarrow = width - indent < 24
-    let lines = wrapped(inOneLine(failure?.description ?? summary), isNarrow ? width - 4 : width - indent)
-    let detail = lines.map { failure == nil ? $0 : style.paint($0, .red) }
-    let next = "\n" + String(repeating: " ", count: isNarrow ? 4 : indent)
-    keep("\(style.mark(of: state)) " + head.text + (isNarrow && !detail.isEmpty ? next : "") + detail.joined(separator: next))
+    keep(
+      hanging(
+        "\(style.mark(of: state)) " + head.text, width: style.markWidth + 1 + head.width, inOneLine(failure?.description ?? summary),
+        columns: columns
+      ) { failure == nil ? $0 : style.paint($0, .red) })
     waiting.removeAll { $0.id == step }
     if current?.step == step { current = nil }
     nextAttempt = nil

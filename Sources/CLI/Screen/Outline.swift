@@ -8,8 +8,11 @@ struct Outline {
   private static let longestLine = 400
 
   private(set) var text = ""
+  /// Of the terminal, where there is one.
+  private let columns: Int?
 
-  init(_ members: JSON.Members, indent: Int = 0) {
+  init(_ members: JSON.Members, indent: Int = 0, columns: Int? = nil) {
+    self.columns = columns
     for (key, value) in members.pairs.prefix(Self.mostParts) { add(key, value, indent) }
     tellMore(members.count, indent)
   }
@@ -17,7 +20,8 @@ struct Outline {
   private mutating func add(_ key: String, _ value: JSON, _ indent: Int) {
     let margin = String(repeating: " ", count: indent)
     if let short = Self.short(value) {
-      text += margin + printable("\(key): ") + fit(short, Self.longestLine) + "\n"
+      let head = margin + printable("\(key): ")
+      text += hanging(head, width: head.count, fit(short, Self.longestLine), columns: columns) + "\n"
       return
     }
     text += margin + printable(key) + ":\n"
@@ -25,7 +29,7 @@ struct Outline {
     case .object(let members) where members.pairs.allSatisfy { Self.scalar($0.value) != nil }:
       add(members.pairs.map { [$0.key, Self.scalar($0.value) ?? ""] }, indent + 2)
     case .object(let members):
-      text += Outline(members, indent: indent + 2).text
+      text += Outline(members, indent: indent + 2, columns: columns).text
     case .array(let items):
       add(Self.rows(items), indent + 2)
     default: break
@@ -35,11 +39,11 @@ struct Outline {
   private mutating func add(_ rows: [[String]], _ indent: Int) {
     let margin = String(repeating: " ", count: indent)
     // A column is as wide as its widest cell: only the last may be long.
-    let columns = rows.map(\.count).max() ?? 0
+    let cells = rows.map(\.count).max() ?? 0
     let shown = rows.prefix(Self.mostParts).map { row in
-      row.enumerated().map { fit(printable($0.element), $0.offset == columns - 1 ? Self.longestLine : Self.longestCell) }
+      row.enumerated().map { fit(printable($0.element), $0.offset == cells - 1 ? Self.longestLine : Self.longestCell) }
     }
-    text += table(shown.map { [margin + ($0.first ?? "")] + $0.dropFirst() })
+    text += table(shown.map { [margin + ($0.first ?? "")] + $0.dropFirst() }, within: columns)
     tellMore(rows.count, indent)
   }
 

@@ -92,7 +92,7 @@ extension Session {
   /// Text that may be longer than the screen.
   func page(_ text: String) {
     let pages = Pages(self)
-    pages.write(text)
+    pages.write(readable(text))
     pages.finish()
   }
 }

@@ -1,27 +1,41 @@
 internal import Host
 internal import Model
 
-/// The progress of a command that is no run: one line on a terminal, drawn again at most ten times a second; nothing elsewhere.
+/// The progress of a command that is no run: on a terminal one line, drawn again at most ten times a second; where nothing is drawn over,
+/// and off a terminal, a line now and then.
 final class ProgressLine {
   private let what: String
-  private let isShown: Bool
+  private let style: Style
+  private let isDrawnOver: Bool
   private var meter = ProgressMeter()
-  private var last: Duration = .zero
+  private var last: Duration
   private var isDrawn = false
 
-  init(_ what: String, isShown: Bool = Terminal.isTerminal(.errors) && environment("TERM") != "dumb") {
+  convenience init(_ what: String, _ session: Session) {
+    self.init(what, session.style, isDrawnOver: Terminal.isTerminal(.errors) && !session.isPlain, at: monotonicNow())
+  }
+
+  init(_ what: String, _ style: Style, isDrawnOver: Bool, at now: Duration) {
     self.what = what
-    self.isShown = isShown
+    self.style = style
+    self.isDrawnOver = isDrawnOver
+    last = isDrawnOver ? .zero : now
   }
 
   func update(_ progress: Progress) {
-    let now = monotonicNow()
+    guard let text = text(progress, at: monotonicNow()) else { return }
+    Terminal.write(style.inCharset(text), to: .errors)
+    isDrawn = isDrawnOver
+  }
+
+  /// What is to be written now; nil where nothing is.
+  func text(_ progress: Progress, at now: Duration) -> String? {
     meter.update(progress, at: now)
-    guard isShown, now - last >= .milliseconds(100) else { return }
+    guard now - last >= (isDrawnOver ? .milliseconds(100) : PlainView.heartbeat) else { return nil }
     last = now
-    let width = (Terminal.size(.errors)?.columns ?? 80) - 1
-    Terminal.write("\r\u{1b}[K" + fit("\(what): " + Words.progress(meter.reading(at: now)), width), to: .errors)
-    isDrawn = true
+    let line = "\(what): " + Words.progress(meter.reading(at: now))
+    guard isDrawnOver else { return line + "\n" }
+    return "\r\u{1b}[K" + fit(line, (Terminal.size(.errors)?.columns ?? 80) - 1, ellipsis: style.ellipsis)
   }
 
   func clear() {

@@ -37,6 +37,8 @@ struct Style: Sendable {
   }
 
   var ellipsis: String { hasUnicode ? "…" : "..." }
+  /// Stands before what to do about it.
+  var arrow: String { hasUnicode ? "→" : "->" }
   /// Stands before a line that somebody else wrote.
   var quote: String { hasUnicode ? "│" : "|" }
 
@@ -47,8 +49,12 @@ struct Style: Sendable {
     for scalar in text.unicodeScalars {
       switch scalar {
       case _ where scalar.isASCII: out.unicodeScalars.append(scalar)
-      case "→": out += "->"
-      case "…": out += "..."
+      case "→": out += arrow
+      case "…": out += ellipsis
+      case "✓": out += "ok"
+      case "✗": out += "!!"
+      case "│": out += quote
+      case "·": out += "-"
       case "–", "—": out += "-"
       case "‘", "’": out += "'"
       case "“", "”": out += "\""
@@ -129,11 +135,10 @@ func fit(_ text: String, _ width: Int, ellipsis: String = "…") -> String {
   return width <= ellipsis.count ? String(text.prefix(max(0, width))) : text.prefix(width - ellipsis.count) + ellipsis
 }
 
-/// The text in lines of at most a width, broken between words where that can be.
+/// The text in lines of at most a width, broken between words where that can be, and not within backticks: a command is copied whole.
 func wrapped(_ text: String, _ width: Int) -> [String] {
   var lines: [String] = []
-  for word in text.split(separator: " ") {
-    var word = Substring(word)
+  for var word in words(text, width) {
     if let last = lines.last, last.count + 1 + word.count <= width {
       lines[lines.count - 1] += " " + word
       continue
@@ -147,13 +152,44 @@ func wrapped(_ text: String, _ width: Int) -> [String] {
   return lines
 }
 
+/// The words of a text. What stands between backticks is one, if it is not wider than `width`.
+private func words(_ text: String, _ width: Int) -> [Substring] {
+  var words: [Substring] = []
+  var open: [Substring] = []
+  for piece in text.split(separator: " ") {
+    let isEdge = piece.count { $0 == "`" } % 2 == 1
+    if open.isEmpty, !isEdge {
+      words.append(piece)
+      continue
+    }
+    open.append(piece)
+    guard isEdge, open.count > 1 else { continue }
+    let whole = open.joined(separator: " ")
+    words += whole.count <= width ? [Substring(whole)] : open
+    open = []
+  }
+  return words + open
+}
+
+/// A head, and a detail that goes on below its own beginning where it does not fit, or, where there is little room, below the head.
+/// `width` is the head's on the screen; `columns` the terminal's, nil where there is none: then it is one line.
+func hanging(_ head: String, width: Int, _ detail: String, columns: Int?, paint: (String) -> String = { $0 }) -> String {
+  guard let columns else { return head + paint(detail) }
+  let isNarrow = columns - 1 - width < min(24, detail.count)
+  let lines = wrapped(detail, columns - 1 - (isNarrow ? 4 : width)).map(paint)
+  let next = "\n" + String(repeating: " ", count: isNarrow ? 4 : width)
+  return head + (isNarrow && !lines.isEmpty ? next : "") + lines.joined(separator: next)
+}
+
 /// A sentence, broken between words where the terminal would break it anywhere.
 func prose(_ text: String, _ stream: Terminal.Stream) -> String {
   guard let columns = Terminal.size(stream)?.columns, columns >= 40 else { return text }
-  // A hint is left as it is: a command in it is copied.
   return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-    guard line.count >= columns, !line.contains("`") else { return String(line) }
+    guard line.count >= columns else { return String(line) }
     let indent = String(line.prefix { $0 == " " })
+    // A command that has no room is left to the terminal, so that it is copied as one line.
+    let commands = line.split(separator: "`", omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }
+    guard commands.allSatisfy({ $0.element.count + 4 < columns - indent.count }) else { return String(line) }
     return wrapped(String(line), columns - 1 - indent.count).map { indent + $0 }.joined(separator: "\n")
   }.joined(separator: "\n")
 }
@@ -162,12 +198,15 @@ func padded(_ text: String, _ width: Int) -> String {
   text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
 }
 
-/// Rows in columns as wide as they need to be; the last column is as long as it is.
-func table(_ rows: [[String]], gap: Int = 2) -> String {
+/// Rows in columns as wide as they need to be; the last column is as long as it is, or goes on below itself within the terminal's `columns`.
+func table(_ rows: [[String]], gap: Int = 2, within terminal: Int? = nil) -> String {
   let columns = rows.map(\.count).max() ?? 0
   let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
   return rows.map { row in
-    let cells = row.enumerated().map { $0.offset == row.count - 1 ? $0.element : padded($0.element, widths[$0.offset] + gap) }
-    return cells.joined() + "\n"
+    let head = row.dropLast().enumerated().map { padded($0.element, widths[$0.offset] + gap) }.joined()
+    let last = row.last ?? ""
+    guard let terminal, head.count >= terminal else { return hanging(head, width: head.count, last, columns: terminal) + "\n" }
+    let margin = String(head.prefix { $0 == " " })
+    return margin + wrapped(head + last, terminal - 5 - margin.count).joined(separator: "\n    " + margin) + "\n"
   }.joined()
 }

@@ -40,7 +40,7 @@ struct Watch {
   }
 
   private func ending(_ facts: RunFacts) -> String {
-    prose(facts.sentence(session.outputStyle), .output) + "\nNext:\n" + facts.next.split(separator: "\n").map { "  \($0)\n" }.joined()
+    prose(facts.sentence(session.outputStyle), .output) + "\n" + NextStep.text(facts.next)
   }
 
   // MARK: - On a terminal

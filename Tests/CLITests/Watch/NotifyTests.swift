@@ -76,6 +76,27 @@ private let bad = "name: bad\nsteps:\n  - {id: a, run: [\"false\"], changes: fal
     #expect(took["state"] == "succeeded")
   }
 
+  @Test func `older news gives way: what cannot be told of the beginning does not keep the end from being tried`() throws {
+    let refused = try Webhook(bench, "200").port
+    #expect(try run(good, "notify: [{webhook: 'http://127.0.0.1:\(refused)/x'}]\n").exit == 0)
+    let lost = try lost()
+    #expect(lost.map { $0["event"] } == ["start", "success"])
+    #expect(lost.first?["attempts"] == 1)
+    #expect(lost.last?["attempts"]?.int ?? 0 >= 3, "\(lost)")
+    #expect(lost.first?["why"]?.string?.hasSuffix("; newer news waited") == true, "\(lost)")
+  }
+
+  @Test func `an older delivery that hangs leaves time for the end of the run, whoever else hangs`() throws {
+    let (hook, other) = (try Webhook(bench, "hang", "200"), try Webhook(bench, "hang", "204"))
+    let start = monotonicNow()
+    let notify = [hook, other].map { "{webhook: 'http://127.0.0.1:\($0.port)/x'}" }.joined(separator: ", ")
+    #expect(try run(good, "notify: [\(notify)]\n").exit == 0)
+    #expect(monotonicNow() - start < .seconds(9))
+    #expect(try hook.events() == ["start running hang", "success succeeded 200"])
+    #expect(try other.events() == ["start running hang", "success succeeded 204"])
+    #expect(try lost().map { $0["event"] } == ["start", "start"])
+  }
+
   @Test func `a command gets the event on standard input and in its environment`() throws {
     let script = try bench.write(
       "tell", "#!/bin/sh\necho \"$KGUARD_EVENT $KGUARD_RUN_STATE $KGUARD_RUN_PLAYBOOK $1\" >> told\ncat >> told.json\n")

@@ -90,7 +90,9 @@ import YAML
 
   // MARK: - cron
 
-  @Test func `a cron line runs kguard, and says something only where it fails`() throws {
+  @Test(arguments: ["dash", "bash"])
+  func `a cron line runs kguard, and says something only where it fails, whichever shell is sh`(shell: String) throws {
+    let sh = try #require(try LocalMachine().find(program: shell))
     let (directory, names) = try files("cron", "--at", "Sun 04:05", "--no-offsite")
     #expect(names == ["kguard-backup"])
     let line = try #require(try text(directory + "/kguard-backup").split(separator: "\n").last)
@@ -102,10 +104,10 @@ import YAML
     let root = bench.path + "/empty"
     try Files.makeDirectory(root)
     let result = try runCaptured(
-      "/bin/sh", Command(["sh", "-c", command], environment: ["KGUARD_ROOT": root, "KGUARD_CONFIG": "", "LC_ALL": "C.UTF-8"]))
+      sh, Command(["sh", "-c", command], environment: ["KGUARD_ROOT": root, "KGUARD_CONFIG": "", "LC_ALL": "C.UTF-8"]))
     #expect(result.text.contains(" ended with exit 2\n") && result.text.contains("cannot find etcd"), "\(result.text)")
     let fine = command.split(separator: " backup ", maxSplits: 1).joined(separator: " version # ")
-    let quiet = try runCaptured("/bin/sh", Command(["sh", "-c", String(fine.prefix { $0 != "#" }) + ") || echo bad"]))
+    let quiet = try runCaptured(sh, Command(["sh", "-c", String(fine.prefix { $0 != "#" }) + ") || echo bad"]))
     #expect(quiet.text == "" && quiet.end.isSuccess, "\(quiet.text)\(quiet.errorText)")
   }
 
