@@ -90,11 +90,38 @@ public struct Offsite {
     return nil
   }
 
-  /// Sends what is not there yet and reads all of it back; each file is a checkpoint.
+  /// Copies to every target. One that fails keeps none of the later ones from its copy; the failure of the first required one is thrown at
+  /// the end. `watch` is asked for each target, `done` gets the proof of each copy.
   public func copy(
+    _ bundle: BundleDirectory, _ journal: RunJournal, watch: (OffsiteTarget) -> Transfer, tell: (String) -> Void,
+    done: (OffsiteTarget, JSON) -> Void = { _, _ in }
+  ) throws(Failure) {
+    var failures: [Failure] = []
+    for target in targets {
+      do throws(Failure) {
+        if let warning = try warnOfOwnDisk(target) { tell("warning: \(warning)") }
+        let proof = try copy(bundle, to: target, journal, watch(target))
+        for file in proof["files"]?.array ?? [] where file["sentAgain"]?.bool == true {
+          tell("warning: \(file["name"]?.string ?? "a file") at \(target.url) was not what had been sent; it was sent again")
+        }
+        done(target, proof)
+      } catch {
+        if error.exit == .interrupted || error.exit == .held { throw error }
+        if target.isRequired { failures.append(error) }
+        tell("warning: the copy to \(target.url) failed\(target.isRequired ? "" : ", and is not required"): \(error)")
+      }
+    }
+    guard var failure = failures.first else { return }
+    for other in failures.dropFirst() { failure.why += "; and \(other)" }
+    // Another try may help one of them.
+    failure.isTransient = failures.contains { $0.isTransient }
+    throw failure
+  }
+
+  /// Sends what is not there yet and reads all of it back; each file is a checkpoint.
+  private func copy(
     _ bundle: BundleDirectory, to target: OffsiteTarget, _ journal: RunJournal, _ transfer: Transfer
   ) throws(Failure) -> JSON {
-    _ = try warnOfOwnDisk(target)
     let manifest = try BundleManifest(reading: bundle)
     let log = CatalogueLog(journal: journal, machine: machine, bundle: bundle.id, target: target.url)
     return try BundleCopy(bundle, manifest, to: try open(target), recipients: recipients, identities: identities).run(log, transfer)
@@ -136,6 +163,8 @@ private struct CatalogueLog: CopyLog {
   func sent(_ file: String, _ receipt: Receipt) throws(Failure) {
     try journal.copySent(bundle, target: target, file: file, receipt: receipt.json, at: machine.now())
   }
+
+  func differs(_ file: String) throws(Failure) { try journal.copyDiffers(bundle, target: target, file: file) }
 
   func verified(_ file: String) throws(Failure) {
     try journal.copyVerified(bundle, target: target, file: file, at: machine.now())

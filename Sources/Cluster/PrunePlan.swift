@@ -39,7 +39,7 @@ public struct PrunePlan {
       for bundle in catalogue {
         let copies = try journal.copies(of: bundle.id).filter { $0.target == target.url && $0.removed == nil }
         if copies.isEmpty { continue }
-        if Self.isWhole(bundle, copies) { whole.append(bundle) } else { partial.append(bundle) }
+        if bundle.targets(wholeIn: copies).contains(target.url) { whole.append(bundle) } else { partial.append(bundle) }
       }
       // What is kept at a target is decided by what was read back from it, not by what lies here: a target that takes nothing new any
       // more keeps the last that it took.
@@ -50,13 +50,6 @@ public struct PrunePlan {
     }
     self.goingCopies = goingCopies
     needed = Set(needs.keys)
-  }
-
-  /// Every file of the bundle was read back there.
-  private static func isWhole(_ bundle: BundleRecord, _ copies: [CopyRecord]) -> Bool {
-    let verified = Set(copies.filter { $0.verified != nil }.map(\.file))
-    let files = (bundle.manifest["files"]?.array ?? []).compactMap { $0["name"]?.string }
-    return verified.contains(BundleDirectory.manifestName) && files.allSatisfy(verified.contains)
   }
 
   /// A target that fails does not keep the others from what they are to do; the failure of a required one is thrown at the end.

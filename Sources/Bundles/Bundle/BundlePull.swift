@@ -83,7 +83,8 @@ public struct BundlePull {
     var done: Int64 = 0
     do throws(Failure) {
       let sealed = try open(
-        BundleCopy.name(id, file.name, encrypted: isEncrypted), isEncrypted, limit: file.size, Transfer(stop: transfer.stop)
+        BundleCopy.name(id, file.name, encrypted: isEncrypted), isEncrypted, limit: file.size, keysAreRight: true,
+        Transfer(stop: transfer.stop)
       ) {
         (bytes) throws(Failure) in
         try target.write(bytes)
@@ -105,11 +106,15 @@ public struct BundlePull {
 
   @discardableResult
   func open(
-    _ name: String, _ isEncrypted: Bool, limit: Int64, _ transfer: Transfer, _ sink: @escaping ByteSink
+    _ name: String, _ isEncrypted: Bool, limit: Int64, keysAreRight: Bool = false, _ transfer: Transfer, _ sink: @escaping ByteSink
   ) throws(Failure) -> Sealed {
     let opener = try Opener(identities: isEncrypted ? identities : [], limit: limit, hashing: .plain, sink: sink)
-    try store.get(name, from: 0, transfer) { (bytes) throws(Failure) in try opener.write(bytes) }
-    return try opener.finish()
+    do throws(Failure) {
+      try store.get(name, from: 0, transfer) { (bytes) throws(Failure) in try opener.write(bytes) }
+      return try opener.finish()
+    } catch {
+      throw error.opening("\(name) in \(store.url)", keysAreRight: keysAreRight)
+    }
   }
 }
 

@@ -71,7 +71,7 @@ enum BundleCommands {
     for bundle in bundles {
       let manifest = bundle.manifest
       let copies = try journal?.copies(of: bundle.id) ?? []
-      let targets = Set(copies.filter { $0.file == BundleDirectory.manifestName && $0.verified != nil && $0.removed == nil }.map(\.target))
+      let targets = bundle.targets(wholeIn: copies)
       if session.isJSON {
         session.print(json(bundle, copies).text() + "\n")
         continue
@@ -192,12 +192,19 @@ enum BundleCommands {
     let offsite = try Offsite(configuration, session.machine, session.state)
     guard !offsite.targets.isEmpty else { throw Offsite.none }
     return try session.holdingNode { (journal, stop) throws(Failure) in
-      for target in offsite.targets {
-        let line = ProgressLine("sending to \(target.url)")
-        defer { line.clear() }
-        if let warning = try offsite.warnOfOwnDisk(target) { session.say("warning: \(warning)\n") }
-        let proof = try offsite.copy(BundleDirectory(bundle.directory), to: target, journal, Transfer(stop: stop) { line.update($0) })
-        line.clear()
+      var line: ProgressLine?
+      defer { line?.clear() }
+      let watch = { (target: OffsiteTarget) in
+        let shown = ProgressLine("sending to \(target.url)")
+        line = shown
+        return Transfer(stop: stop, progress: shown.update)
+      }
+      let tell = { (text: String) in
+        line?.clear()
+        session.say(text + "\n")
+      }
+      try offsite.copy(BundleDirectory(bundle.directory), journal, watch: watch, tell: tell) { target, proof in
+        line?.clear()
         if session.isJSON { session.print(proof.text() + "\n") } else { session.print("\(bundle.id) is at \(target.url), read back\n") }
       }
       try SealedAhead.discard(BundleDirectory(bundle.directory))

@@ -1,4 +1,5 @@
 internal import Bundles
+internal import Cluster
 internal import Journal
 internal import Model
 internal import Playbooks
@@ -52,7 +53,7 @@ enum Metrics {
     var copies: [CopyRecord] = []
     for bundle in all { copies += try journal.copies(of: bundle.id) }
     // A bundle that is neither here nor anywhere else is none.
-    let kept = all.filter { bundle in bundle.removed == nil || copies.contains { $0.bundle == bundle.id && isWhole($0) } }
+    let kept = all.filter { bundle in bundle.removed == nil || !bundle.targets(wholeIn: copies).isEmpty }
     out.gauge("kguard_bundles", "How many bundles there are on this node.", [.init([], Double(all.count { $0.removed == nil }))])
     // One that was pulled back today may have been taken long ago.
     let times = kept.map { (bundle: $0, taken: bundleTime($0.manifest) ?? $0.created) }
@@ -73,10 +74,9 @@ enum Metrics {
         [.init([], newest.verified == nil ? 0 : 1)])
       out.gauge(
         "kguard_bundle_drilled", "Whether the newest bundle was restored and booted once.", [.init([], newest.drilled == nil ? 0 : 1)])
-      let places = Set(copies.filter { $0.bundle == newest.id && isWhole($0) }.map(\.target))
       out.gauge(
         "kguard_bundle_offsite_copies", "At how many off-site targets the newest bundle lies whole, read back.",
-        [.init([], Double(places.count))])
+        [.init([], Double(newest.targets(wholeIn: copies).count))])
     }
     let drills = all.filter { $0.drilled != nil }.sorted { ($0.drilled ?? $0.created) > ($1.drilled ?? $1.created) }
     if let last = drills.first, let time = last.drilled {
@@ -93,10 +93,5 @@ enum Metrics {
       readBack.sorted { $0.key < $1.key }.compactMap { target, copies in
         copies.compactMap(\.verified).max().map { .init([("target", target)], $0) }
       })
-  }
-
-  /// `bundle.json` goes last: where it was read back, all of the bundle was.
-  private static func isWhole(_ copy: CopyRecord) -> Bool {
-    copy.file == BundleDirectory.manifestName && copy.verified != nil && copy.removed == nil
   }
 }
