@@ -50,10 +50,12 @@ public struct BundleCopy {
       if let known {
         isThere = try self.isThere(name, known, file, transfer)
         // Before anything is sent: that may fail, and retention must not take it for a good copy meanwhile.
-        if !isThere { try log.differs(file) }
+        if !isThere {
+          try log.differs(file)
+          try failpoint("bundle/copy-\(file).differs")
+        }
       }
       if !isThere {
-        try failpoint("bundle/copy-\(file).differs")
         transfer.phase("sending \(file)")
         let sent = try send(file, as: name, transfer)
         try failpoint("bundle/copy-\(file).sent")

@@ -57,7 +57,7 @@ enum BundleCommands {
         ],
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
-        name: "prune", summary: "remove the bundles that the retention no longer keeps, and restored copies that no run needs",
+        name: "prune", summary: "remove the bundles that the retention no longer keeps, and what ended runs have left that nobody needs",
         options: [.dryRun],
         examples: [.init("kguard bundle prune --dry-run", "see what would go")],
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
@@ -251,13 +251,16 @@ enum BundleCommands {
     let configuration = try session.configuration()
     if session.invocation.has(.dryRun) {
       guard let journal = try session.readJournal() else { return .done }
-      show(try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), session)
+      show(
+        try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), try EndedBundles(journal, session.state), session)
       session.say("Nothing was removed.\n")
       return .done
     }
     return try session.holdingNode { (journal, _) throws(Failure) in
       let (plan, stages) = (try PrunePlan(journal, configuration, running: nil), try EndedStages(journal))
-      show(plan, stages, session)
+      let ended = try EndedBundles(journal, session.state)
+      show(plan, stages, ended, session)
+      try ended.discard { session.say($0 + "\n") }
       try stages.discard(journal, at: session.machine.now()) { session.say($0 + "\n") }
       try plan.carryOut(journal, configuration, session.machine, session.state) { session.say($0 + "\n") }
       let left = Leftovers.find(session.machine, configuration, session.state)
@@ -266,19 +269,19 @@ enum BundleCommands {
     }
   }
 
-  private static func show(_ plan: PrunePlan, _ stages: EndedStages, _ session: Session) {
+  private static func show(_ plan: PrunePlan, _ stages: EndedStages, _ ended: EndedBundles, _ session: Session) {
     if session.isJSON {
       session.printJSON([
         "keep": JSON(plan.staying.map(\.id)), "remove": JSON(plan.going.map(\.id)),
         "removeCopies": .array(plan.goingCopies.map { ["target": .string($0.target), "bundle": .string($0.bundle)] }),
-        "removeStaged": JSON(stages.paths),
+        "removeStaged": JSON(stages.paths), "removeUnfinished": JSON(ended.paths),
       ])
     } else {
       session.print(
         table(
           plan.staying.map { ["keep", $0.id, $0.reason] } + plan.going.map { ["remove", $0.id, "no rule keeps it"] }
             + plan.goingCopies.map { ["remove", $0.bundle, "its copy at \($0.target)"] }
-            + stages.paths.map { ["remove", $0, "a restored copy that no run needs"] }))
+            + stages.paths.map { ["remove", $0, "a restored copy that no run needs"] } + ended.rows.map { ["remove", $0.path, $0.why] }))
     }
   }
 }
