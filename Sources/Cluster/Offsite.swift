@@ -10,6 +10,8 @@ public struct Offsite {
   public let targets: [OffsiteTarget]
   let recipients: [AgeRecipient]
   private let identities: [AgeIdentity]
+  /// The file that the identities are from.
+  private let identityFile: String?
   private let machine: any Machine
   private let scratch: String
   /// What is lost with this node, as directories of it: what lies on one of their filesystems is not off-site.
@@ -27,21 +29,38 @@ public struct Offsite {
     let data = [configuration.etcd.dataDir ?? manifest?.dataDirectory, manifest?.walDirectory].compactMap { $0 }
     own = [machine.locate("/"), state.path] + data.map(machine.locate)
     switch configuration.encryption {
-    case .none: (recipients, identities) = ([], [])
+    case .none: (recipients, identities, identityFile) = ([], [], nil)
     case .age(let texts, let identity):
       var parsed: [AgeRecipient] = []
       for text in texts { parsed.append(try AgeRecipient.parse(text)) }
       recipients = parsed
-      let path = identity.map(machine.locate)
-      identities = try path.map { (path) throws(Failure) in try Files.exists(path) ? try IdentityFile.read(path) : [] } ?? []
+      identityFile = identity.map(machine.locate)
+      identities = try identityFile.map { (path) throws(Failure) in try Files.exists(path) ? try IdentityFile.read(path) : [] } ?? []
     case .undecided:
       guard targets.isEmpty else {
         throw Failure(
           .usage, what: "cannot copy off-site", why: "the configuration does not say how bundles are encrypted",
           next: "make a key with `kguard key new FILE` and name its recipient under `encryption:`, or say `encryption: none`")
       }
-      (recipients, identities) = ([], [])
+      (recipients, identities, identityFile) = ([], [], nil)
     }
+  }
+
+  /// Refuses an identity that opens nothing of what is sealed: every read-back would fail, and so would whoever trusts it.
+  public func requireFittingKeys() throws(Failure) {
+    guard let identityFile, !identities.isEmpty, !identities.contains(where: { recipients.contains($0.recipient) }) else { return }
+    let held = identities.map(\.recipient.description), wanted = recipients.map(\.description)
+    throw Failure(
+      .usage, what: "the identity \(identityFile) opens no bundle",
+      why: "it is of \(naming(held)), and bundles are sealed to \(naming(wanted))",
+      next: "name the identity of one of the recipients, or add its public key to the recipients, or leave `identity:` out")
+  }
+
+  /// Shows that a target can be written and read, with what is sealed and opened as bundles are.
+  func probe(_ target: OffsiteTarget) throws(Failure) -> any Store {
+    let store = try open(target)
+    _ = try store.probe(recipients: recipients, identities: identities)
+    return store
   }
 
   public var isEncrypted: Bool { !recipients.isEmpty }
@@ -96,6 +115,7 @@ public struct Offsite {
     _ bundle: BundleDirectory, _ journal: RunJournal, watch: (OffsiteTarget) -> Transfer, tell: (String) -> Void,
     done: (OffsiteTarget, JSON) -> Void = { _, _ in }
   ) throws(Failure) {
+    try requireFittingKeys()
     var failures: [Failure] = []
     for target in targets {
       do throws(Failure) {

@@ -108,6 +108,52 @@ import Testing
     #expect(wrong.exit == 2 && wrong.errors.contains("\(bundle)/bundle.json.zst.age in file:///srv/offsite"), "\(wrong.errors)")
   }
 
+  @Test(arguments: ["SHA256SUMS", "snapshot.db"]) func `a bundle that is damaged here is not sent, and can be brought back`(file: String)
+    throws
+  {
+    defer { node.down() }
+    try configure(identity: true)
+    let bundle = try backup()
+    let path = "\(state)/bundles/\(bundle)/\(file)"
+    let good = try Files.read(path)
+    var bad = good
+    bad[bad.count / 2] ^= 1
+    try Files.replace(path, with: bad)
+    try Files.removeOwn("\(share)/\(bundle)/\(file).zst.age")
+    for outcome in [try kguard("bundle", "verify"), try kguard("bundle", "copy")] {
+      #expect(outcome.exit == 8 && outcome.errors.contains(file), "\(outcome.errors)")
+    }
+    try Files.replace(path, with: good)
+    #expect(try kguard("bundle", "copy").exit == 0)
+    for damaged in [bad, []] {
+      try Files.replace(path, with: damaged)
+      let pulled = try kguard("bundle", "pull", bundle)
+      #expect(try pulled.exit == 0 && Files.read(path) == good, "\(pulled.errors)")
+    }
+  }
+
+  @Test func `an identity that opens nothing of what is sealed is refused before anything is sent`() throws {
+    defer { node.down() }
+    try configure(identity: true)
+    #expect(try kguard("config", "check").exit == 0)
+    let good = try JSON(parsing: try kguard("check", "-o", "json").output)["checks"]?.array?.first { $0["name"] == "offsite" }
+    #expect(good?["result"] == "warn" && good?["evidence"]?.string?.contains("written and read back") == true, "\(good?.text() ?? "")")
+    let recipient = try #require(
+      try Files.textIfPresent(key)?.split(separator: "\n").first { $0.contains("age1") }?.split(separator: " ").last)
+
+    let file = node.root + "/etc/kguard/key.txt"
+    try Files.removeOwn(file)
+    let other = try kguard("key", "new", file).output.filter { !$0.isNewline }
+    for outcome in [try kguard("config", "check"), try kguard("backup", "--no-drill"), try kguard("bundle", "copy")] {
+      #expect(outcome.exit == 2, "\(outcome.errors)")
+      for word in [file, other, String(recipient)] { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
+    }
+    #expect(try kguard("backup", "--dry-run").exit == 3)
+    let bad = try JSON(parsing: try kguard("check", "-o", "json").output)["checks"]?.array?.first { $0["name"] == "offsite" }
+    #expect(bad?["result"] == "fail" && bad?["evidence"]?.string?.contains(other) == true, "\(bad?.text() ?? "")")
+    #expect(try Files.list(share).isEmpty)
+  }
+
   @Test func `a target that fails keeps no other from its copy, and only a required one fails the command`() throws {
     defer { node.down() }
     let bundle = try backup()

@@ -41,6 +41,7 @@ public struct BundleCopy {
 
   /// Returns when every file has been read back; `bundle.json` goes last, so that an unfinished copy is no bundle.
   public func run(_ log: any CopyLog, _ transfer: Transfer) throws(Failure) -> JSON {
+    try manifest.requireSums(bundle)
     var proofs: [JSON] = []
     for file in try bundle.files() {
       let name = Self.name(bundle.id, file, encrypted: !recipients.isEmpty)
@@ -150,7 +151,7 @@ public struct BundleCopy {
 }
 
 /// Decrypts what is read back, as it comes.
-private final class OpeningTap {
+final class OpeningTap {
   private let identities: [AgeIdentity]
   private var opener: Opener?
 

@@ -58,22 +58,39 @@ extension Store {
     }
   }
 
-  /// Shows that the store can be written and read now: puts a small object, reads it back, deletes it. The evidence says what
-  /// was done and how long it took.
-  public func probe(_ transfer: Transfer = Transfer()) throws(Failure) -> JSON {
+  /// Shows that the store can be written and read now: puts a small object, reads it back, deletes it. With recipients it is sealed, and
+  /// opened where there are identities too. The evidence says what was done and how long it took.
+  public func probe(
+    _ transfer: Transfer = Transfer(), recipients: [AgeRecipient] = [], identities: [AgeIdentity] = []
+  ) throws(Failure) -> JSON {
     let name = abilities.contains(.delete) ? "kguard-probe-\(hex(randomBytes(8)))" : "kguard-probe"
     let start = monotonicNow()
-    let text = "kguard wrote this to see whether it may: \(wallClock()) \(hex(randomBytes(16)))\n"
-    let receipt = try put(name, .bytes(Array(text.utf8)), transfer)
+    let text = Array("kguard wrote this to see whether it may: \(wallClock()) \(hex(randomBytes(16)))\n".utf8)
+    var sealed: [UInt8] = []
+    if recipients.isEmpty {
+      sealed = text
+    } else {
+      let sealer = try Sealer(recipients: recipients, workers: 0) { (bytes) throws(Failure) in sealed += bytes }
+      try text.withBytes { (raw) throws(Failure) in try sealer.write(raw) }
+      _ = try sealer.finish()
+    }
+    let opens = !recipients.isEmpty && !identities.isEmpty
+    let receipt = try put(name, .bytes(sealed), transfer)
     do throws(Failure) {
-      _ = try readBack(name, expecting: receipt, transfer)
+      let opening = OpeningTap(identities)
+      _ = try readBack(name, expecting: receipt, transfer, tap: opens ? { () throws(Failure) in try opening.start() } : nil)
+      if opens, try opening.finish() != sha256(text) {
+        throw Failure(
+          .verification, what: "\(name) in \(url) does not open to what was sealed", why: "its sha256 differs",
+          next: "look for a fault of this machine's memory")
+      }
     } catch {
       if abilities.contains(.delete) { try? delete(name) }
-      throw error
+      throw error.opening("\(name) in \(url)")
     }
     if abilities.contains(.delete) { try delete(name) }
     return [
-      "url": .string(url), "wrote": true, "readBack": true, "deleted": .bool(abilities.contains(.delete)),
+      "url": .string(url), "wrote": true, "readBack": true, "opened": .bool(opens), "deleted": .bool(abilities.contains(.delete)),
       "milliseconds": .int((monotonicNow() - start).milliseconds),
     ]
   }

@@ -30,6 +30,7 @@ public struct BundleCopyAction: Action {
       return Intentions(["no target is configured: the only copy stays in \(bundle.path)"])
     }
     var (lines, refusals): ([String], [String]) = ([], [])
+    do throws(Failure) { try offsite.requireFittingKeys() } catch { refusals.append("\(error)") }
     for target in offsite.targets {
       lines.append("\(bundle.path) → \(target.url)" + (target.isRequired ? "" : ", which may fail"))
       do throws(Failure) {
