@@ -51,15 +51,17 @@ public var hasFailpoints: Bool {
     }
 
     func pass(_ name: String) throws(Failure) {
-      if let log { append(name + "\n", to: log) }
       let effect = armed.withLock { list -> Effect? in
+        // Under the lock, so that no other thread writes a line after that of the point where the process ends.
+        if let log { append(name + "\n", to: log) }
         guard let at = list.firstIndex(where: { $0.name == name }) else { return nil }
         list[at].passings -= 1
-        return list[at].passings == 0 ? list[at].effect : nil
+        guard list[at].passings == 0, mayAct() else { return nil }
+        if list[at].effect == .crash { kill(getpid(), SIGKILL) }
+        return list[at].effect
       }
-      guard let effect, mayAct() else { return }
       switch effect {
-      case .crash: kill(getpid(), SIGKILL)
+      case nil, .crash: return
       case .hang: while true { pause() }
       case .fail:
         throw Failure(what: "failpoint \(name)", why: "a test asked for this failure", next: "unset KGUARD_FAILPOINT")
