@@ -132,6 +132,34 @@ import Testing
     }
   }
 
+  @Test func `the bundles of a store are told apart, and it is said whose is pulled`() throws {
+    defer { node.down() }
+    try configure()
+    let (older, newer) = (try backup(), try backup())
+    func list(_ more: String...) throws -> (rows: [JSON], text: Bench.Outcome) {
+      let from = ["bundle", "list", "--from", "file:///srv/offsite"] + more
+      let lines = try node.kguard(from + ["-o", "json"], state: state).output.split(separator: "\n")
+      return (try lines.map { try JSON(parsing: String($0)) }, try node.kguard(from, state: state))
+    }
+    let closed = try list()
+    #expect(closed.rows.map { $0["bundle"] } == [.string(newer), .string(older)] && closed.rows.allSatisfy { $0["node"] == .null })
+    #expect(closed.text.errors.contains("--identity FILE"), "\(closed.text.errors)")
+
+    let name = try #require(try shown().at("manifest", "node")?.string)
+    let revision = try #require(try shown().at("manifest", "snapshot", "revision")?.int)
+    let open = try list("--identity", key)
+    #expect(open.rows.allSatisfy { $0["node"] == .string(name) && $0["size"]?.int ?? 0 > 0 && $0["etcd"]?.string?.isEmpty == false })
+    #expect(open.rows.first?["revision"] == .int(revision))
+    #expect(
+      open.text.exit == 0 && open.text.output.contains("\n\(newer) ") && open.text.output.contains(" \(name) "), "\(open.text.output)")
+
+    try damage(older, "bundle.json")
+    let one = try list("--identity", key)
+    #expect(one.rows.map { $0["node"] } == [.string(name), .null] && one.text.errors.contains("warning: cannot open \(older)/bundle.json"))
+    let pulled = try kguard("bundle", "pull", "--identity", key, "--to", node.bench.path + "/pulled")
+    #expect(pulled.exit == 0 && pulled.errors.contains("\(newer), of node \(name), taken "), "\(pulled.errors)")
+  }
+
   @Test func `an identity that opens nothing of what is sealed is refused before anything is sent`() throws {
     defer { node.down() }
     try configure(identity: true)

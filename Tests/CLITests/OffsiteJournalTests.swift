@@ -53,7 +53,7 @@ import Testing
     #expect(try !Files.exists(state(node) + "/journal-copy.db"))
     // A bundle with it is a bundle like any other.
     #expect(try node.kguard(["bundle", "copy", id], state: state(node)).exit == 0)
-    #expect(try node.kguard(["bundle", "list", "--from", "file:///srv/offsite"], state: state(node)).output.hasPrefix(id))
+    #expect(try node.kguard(["bundle", "list", "--from", "file:///srv/offsite"], state: state(node)).output.contains("\n\(id)  "))
   }
 
   @Test func `tells the end of a rollback, and of a run that was killed and resumed`() throws {

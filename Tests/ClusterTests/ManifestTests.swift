@@ -177,6 +177,40 @@ import Testing
     overrides.endpoints = ["https://e3:2379/"]
     let files = ["server.crt", "server.key", "ca.crt"].map { "/etc/kubernetes/pki/etcd/" + $0 }
     let chosen = try EtcdLocation.find(try self.machine(manifest(Self.kubeadm), files: files), overrides)
-    #expect(chosen.endpoints.map(\.url) == ["https://e3:2379"] && chosen.manifest?.name == "cp1")
+    #expect(chosen.endpoints.map(\.url) == ["https://e3:2379"] && chosen.kind == .external)
+    // Where nobody answers, and the API server uses the manifest's etcd or none is known, it is that one.
+    let used = server.replacing("https://e1:2379,https://e2:2379", with: "https://127.0.0.1:2379")
+    let stacked = try EtcdLocation.find(try self.machine(nil, server: used), overrides)
+    #expect(stacked.endpoints.map(\.url) == ["https://e3:2379"] && stacked.manifest?.name == "cp1")
+    overrides.endpoints = ["https://10.0.0.5:2379"]
+    #expect(try EtcdLocation.find(try self.machine(nil, server: server), overrides).manifest?.name == "cp1")
+  }
+
+  @Test func `a manifest is that of the etcd at the endpoints where its member is one of theirs`() throws {
+    let etcd = try TestEtcd()
+    let url = "https://127.0.0.1:\(etcd.ports[0])"
+    // The certificates lie where the configuration says.
+    for (name, source) in [("ca.crt", "ca"), ("client.crt", "healthcheck-client"), ("client.key", "healthcheck-client")] {
+      try Files.makeDirectory(directory.path + "/etc/kguard")
+      let kind = name.hasSuffix(".key") ? "key" : "crt"
+      try Files.replace(directory.path + "/etc/kguard/" + name, with: try Files.read(etcd.pki.path(source, kind)))
+    }
+    var overrides = EtcdOverrides()
+    overrides.endpoints = [url]
+    overrides.authority = "/etc/kguard/ca.crt"
+    overrides.certificate = "/etc/kguard/client.crt"
+    overrides.key = "/etc/kguard/client.key"
+    let cases: [(name: String, advertised: String, isOurs: Bool)] = [
+      ("m1", url, true), ("m2", url, false), ("m1", "https://10.9.9.9:2379", false),
+    ]
+    for (name, advertised, isOurs) in cases {
+      let words = [
+        "etcd", "--data-dir=/var/lib/etcd", "--name=\(name)", "--listen-client-urls=\(url)", "--advertise-client-urls=\(advertised)",
+      ]
+      let found = try EtcdLocation.find(try self.machine(manifest(words)), overrides)
+      #expect((found.manifest != nil) == isOurs, "\(name) \(advertised)")
+      #expect(found.endpoints.map(\.url) == [url])
+      #expect(try EtcdCluster(found.endpoints).survey().members.map(\.name) == ["m1"])
+    }
   }
 }

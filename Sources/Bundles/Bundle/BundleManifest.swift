@@ -15,6 +15,8 @@ public struct BundleManifest: Sendable, Equatable {
   /// Of the live keys, values and leases: what a restore must give again.
   public var liveDigest: Digest? { snapshot["liveDigest"]?.string.flatMap { Digest(hex: $0) } }
   public var revision: Int64 { snapshot["revision"]?.int ?? 0 }
+  /// The node that took it; nil where none is known.
+  public var node: String? { json["node"]?.string ?? etcd["name"]?.string }
   public var etcdVersion: String { etcd["version"]?.string ?? "" }
 
   public func file(_ name: String) -> BundleFile? { files.first { $0.name == name } }
@@ -80,6 +82,7 @@ public struct BundleManifest: Sendable, Equatable {
     if let archive { files.append(archive) }
     let json: JSON = [
       "kguard": "bundle", "format": .int(format), "id": .string(directory.id), "created": .string(created.description),
+      "node": taken["node"] ?? .null,
       "etcd": taken["etcd"] ?? [:], "kubernetes": taken["kubernetes"] ?? [:], "live": taken["live"] ?? [:], "snapshot": report,
       "files": .array(files.map(\.json)),
     ]

@@ -11,7 +11,8 @@ public struct BundlePull {
     self.identities = identities
   }
 
-  /// The bundles that the store holds: those whose `bundle.json` is there, for only that makes them bundles. Oldest first.
+  /// The bundles that the store holds: those whose `bundle.json` is there, for only that makes them bundles. Oldest first, as their ids say: an
+  /// old one that was sent again is no newer.
   public static func list(_ store: any Store) throws(Failure) -> [(id: String, object: StoredObject)] {
     guard store.abilities.contains(.list) else {
       throw Failure(
@@ -23,7 +24,7 @@ public struct BundlePull {
       let parts = object.name.split(separator: "/")
       if parts.count == 2, parts[1].hasPrefix(BundleDirectory.manifestName + ".zst") { found.append((String(parts[0]), object)) }
     }
-    return found.sorted { ($0.1.modified?.milliseconds ?? 0, $0.0) < ($1.1.modified?.milliseconds ?? 0, $1.0) }
+    return found.sorted { $0.0 < $1.0 }
   }
 
   /// Every file is authenticated, compared with `bundle.json` and put under its name only when it is whole; `bundle.json` comes last.
@@ -37,18 +38,7 @@ public struct BundlePull {
       }
     }
     let isEncrypted = try isEncrypted(id)
-    var bytes: [UInt8] = []
-    try open(
-      BundleCopy.name(id, BundleDirectory.manifestName, encrypted: isEncrypted), isEncrypted, limit: 64 << 20, Transfer(stop: transfer.stop)
-    ) {
-      bytes.append(contentsOf: $0)
-    }
-    let manifest = try BundleManifest(JSON(parsing: bytes), source: "\(store.url)/\(id)/bundle.json")
-    guard manifest.id == id else {
-      throw Failure(
-        .verification, what: "the bundle \(id) in \(store.url) is not what it says", why: "its manifest is that of \(manifest.id)",
-        next: "do not use it; look for who changed the store")
-    }
+    let (manifest, bytes) = try manifest(id, isEncrypted, Transfer(stop: transfer.stop))
     try directory.make()
     for file in manifest.files {
       try StoreName.check(file.name)
@@ -58,6 +48,28 @@ public struct BundlePull {
     try Files.replace(directory.sums, with: Array(manifest.sums.utf8))
     try Files.replace(directory.manifest, with: bytes)
     return try VerifiedBundle.verify(directory, stop: transfer.stop, progress: transfer.progress)
+  }
+
+  /// What a bundle says of itself, before anything else of it is fetched.
+  public func manifest(of id: String, _ transfer: Transfer = Transfer()) throws(Failure) -> BundleManifest {
+    try StoreName.check(id)
+    return try manifest(id, try isEncrypted(id), transfer).manifest
+  }
+
+  private func manifest(
+    _ id: String, _ isEncrypted: Bool, _ transfer: Transfer
+  ) throws(Failure) -> (manifest: BundleManifest, bytes: [UInt8]) {
+    var bytes: [UInt8] = []
+    try open(BundleCopy.name(id, BundleDirectory.manifestName, encrypted: isEncrypted), isEncrypted, limit: 64 << 20, transfer) {
+      bytes.append(contentsOf: $0)
+    }
+    let manifest = try BundleManifest(JSON(parsing: bytes), source: "\(store.url)/\(id)/bundle.json")
+    guard manifest.id == id else {
+      throw Failure(
+        .verification, what: "the bundle \(id) in \(store.url) is not what it says", why: "its manifest is that of \(manifest.id)",
+        next: "do not use it; look for who changed the store")
+    }
+    return (manifest, bytes)
   }
 
   private func isEncrypted(_ id: String) throws(Failure) -> Bool {

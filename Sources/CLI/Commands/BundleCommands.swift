@@ -110,15 +110,36 @@ enum BundleCommands {
   private static func listOffsite(_ session: Session) throws(Failure) -> ExitStatus {
     let store = try session.offsiteStore()
     let found = try BundlePull.list(store)
+    let identities = try session.identities()
+    var rows: [[String]] = []
+    var closed = 0
     for (id, object) in found.reversed() {
+      let isSealed = object.name.hasSuffix(".age")
+      var manifest: BundleManifest?
+      if isSealed && identities.isEmpty {
+        closed += 1
+      } else {
+        let pull = BundlePull(from: store, identities: isSealed ? identities : [])
+        do throws(Failure) { manifest = try pull.manifest(of: id) } catch { session.say("warning: \(error)\n") }
+      }
+      let size = manifest?.snapshot["fileSize"]?.int
       if session.isJSON {
-        let line: JSON = ["bundle": .string(id), "store": .string(store.url), "modified": JSON(object.modified?.description)]
+        let line: JSON = [
+          "bundle": .string(id), "store": .string(store.url), "modified": JSON(object.modified?.description), "node": JSON(manifest?.node),
+          "created": JSON(manifest?.created), "etcd": JSON(manifest?.etcdVersion), "revision": manifest.map { .int($0.revision) } ?? .null,
+          "size": size.map { .int($0) } ?? .null,
+        ]
         session.print(line.text() + "\n")
       } else {
-        session.print("\(id)  \(object.modified.map { localTime($0) } ?? "")\n")
+        rows.append([
+          id, object.modified.map { localTime($0) } ?? "", manifest.map { $0.node ?? "?" } ?? "-", manifest?.etcdVersion ?? "-",
+          manifest.map { String($0.revision) } ?? "-", size.map { sizeForPeople($0) } ?? "-",
+        ])
       }
     }
+    if !rows.isEmpty { session.print(table([["BUNDLE", "SENT", "NODE", "ETCD", "REVISION", "SIZE"]] + rows)) }
     if found.isEmpty { session.say("No bundle in \(store.url).\n") }
+    if closed > 0 { session.say("With the key (--identity FILE) it says which node each is of.\n") }
     return .done
   }
 
@@ -133,7 +154,8 @@ enum BundleCommands {
     let members = manifest.at("etcd", "members")?.array?.compactMap { $0["name"]?.string } ?? []
     session.print(
       table([
-        ["Bundle", bundle.id], ["Taken by", bundle.run.map { "run \($0)" } ?? "another machine"], ["In", bundle.directory],
+        ["Bundle", bundle.id], ["Taken by", bundle.run.map { "run \($0)" } ?? "another machine"],
+        ["Node", (manifest["node"] ?? manifest.at("etcd", "name"))?.string ?? "?"], ["In", bundle.directory],
         ["etcd", "\(manifest.at("etcd", "version")?.string ?? "?"), members: \(members.joined(separator: ", "))"],
         ["Revision", String(manifest.at("snapshot", "revision")?.int ?? 0)],
         ["Keys", String(manifest.at("snapshot", "liveKeys")?.int ?? 0)],
@@ -223,6 +245,12 @@ enum BundleCommands {
     let named = try invocation.value(to).map { (path) throws(Failure) in try Files.absolute(path) }
     let directory = BundleDirectory(named.map { $0 + "/" + id } ?? session.state.bundle(id))
     let pull = BundlePull(from: store, identities: try session.identities())
+    if invocation.arguments["BUNDLE"] == nil {
+      // Several nodes may use one store.
+      let manifest = try pull.manifest(of: id)
+      let taken = bundleTime(manifest.json).map { localTime($0) } ?? "at an unknown time"
+      session.say("The newest bundle there is \(id), of node \(manifest.node ?? "?"), taken \(taken).\n")
+    }
     let body = { (journal: RunJournal?, stop: StopSignal) throws(Failure) -> ExitStatus in
       let line = ProgressLine("pulling \(id)", session)
       defer { line.clear() }
@@ -335,7 +363,8 @@ extension Session {
   /// The keys of `--identity`, else of the configuration.
   func identities() throws(Failure) -> [AgeIdentity] {
     if let file = invocation.value(BundleCommands.identity) { return try IdentityFile.read(try Files.absolute(file)) }
-    guard case .age(_, let path?) = try configuration().encryption else { return [] }
+    // It need not be on the node all the time.
+    guard case .age(_, let path?) = try configuration().encryption, try machine.info(path) != nil else { return [] }
     return try IdentityFile.read(machine.locate(path))
   }
 

@@ -44,7 +44,7 @@ public struct EtcdSnapshot: Action {
         "members": .array(survey.members.map(\.json)), "name": JSON(location.manifest?.name), "prefix": .string(location.prefix),
         "stacked": .bool(location.manifest != nil), "image": JSON(location.manifest?.image),
       ],
-      "warnings": JSON(survey.warnings.map(\.description)),
+      "node": .string((try? ThisNode.name(context.machine)) ?? hostName()), "warnings": JSON(survey.warnings.map(\.description)),
     ]
     try note(taken, bundle)
     try failpoint("etcd-snapshot.noted")

@@ -37,10 +37,17 @@ public struct EtcdLocation: Sendable, Equatable {
     let prefix = overrides.prefix ?? server?.flags["etcd-prefix"] ?? "/registry"
     if try machine.info(path) != nil || overrides.manifest != nil {
       let manifest = try EtcdManifest.read(machine, path)
-      if overrides.endpoints.isEmpty { try requireSame(manifest, server) }
-      let urls = overrides.endpoints.isEmpty ? manifest.clientURLs : overrides.endpoints
-      let tls = try identity(machine, overrides, manifest)
-      return EtcdLocation(kind: .stacked(manifest), endpoints: urls.map { EtcdEndpoint($0, tls: tls) }, prefix: prefix)
+      var isOurs = true
+      if overrides.endpoints.isEmpty {
+        try requireSame(manifest, server)
+      } else {
+        isOurs = belongs(manifest, machine, overrides, server)
+      }
+      if isOurs {
+        let urls = overrides.endpoints.isEmpty ? manifest.clientURLs : overrides.endpoints
+        let tls = try identity(machine, overrides, manifest)
+        return EtcdLocation(kind: .stacked(manifest), endpoints: urls.map { EtcdEndpoint($0, tls: tls) }, prefix: prefix)
+      }
     }
     let urls = overrides.endpoints.isEmpty ? server?.flags.list("etcd-servers") ?? [] : overrides.endpoints
     guard !urls.isEmpty else {
@@ -49,11 +56,30 @@ public struct EtcdLocation: Sendable, Equatable {
         why: "there is no \(path), and " + (hasServer ? "\(apiServerManifest) names no --etcd-servers" : "no \(apiServerManifest)"),
         next: "run kguard on a control-plane node, or set etcd.endpoints and its certificates in the configuration")
     }
-    let tls = TLSIdentity(
-      authority: try file(machine, overrides.authority, server, "etcd-cafile"),
-      certificate: try file(machine, overrides.certificate, server, "etcd-certfile"),
-      key: try file(machine, overrides.key, server, "etcd-keyfile"))
+    let tls = try identity(machine, overrides, server)
     return EtcdLocation(kind: .external, endpoints: urls.map { EtcdEndpoint($0, tls: tls) }, prefix: prefix)
+  }
+
+  /// Whether the manifest is of the etcd at the endpoints that the configuration names: as that etcd's own member list says, and where it does
+  /// not answer, as the addresses say.
+  private static func belongs(
+    _ manifest: EtcdManifest, _ machine: some Machine, _ overrides: EtcdOverrides, _ server: StaticPodManifest?
+  ) -> Bool {
+    let own = Set((manifest.clientURLs + manifest.listenClientURLs).map(address))
+    let advertised = Set(manifest.advertiseClientURLs.map(address))
+    for tls in [try? identity(machine, overrides, manifest), try? identity(machine, overrides, server)] {
+      guard let tls else { continue }
+      for url in overrides.endpoints {
+        let members = try? EtcdClient(EtcdEndpoint(url, tls: tls), timeout: .seconds(2)).members(linearizable: false)
+        guard let members else { continue }
+        return members.contains {
+          $0.name == manifest.name && (advertised.isEmpty || !advertised.isDisjoint(with: $0.clientURLs.map(address)))
+        }
+      }
+    }
+    if overrides.endpoints.contains(where: { own.contains(address($0)) }) { return true }
+    let servers = (server?.flags.list("etcd-servers") ?? []).map(address)
+    return servers.isEmpty || servers.contains(where: own.contains)
   }
 
   /// A forgotten manifest beside an API server that uses another etcd would have kguard guard the wrong one.
@@ -86,6 +112,16 @@ public struct EtcdLocation: Sendable, Equatable {
     throw Failure(
       .usage, what: "cannot reach etcd", why: "the file \(path) (\(use)) does not exist",
       next: "put it back (kubeadm init phase certs makes kubeadm's own), or name another in the configuration")
+  }
+
+  /// What the API server shows an etcd that is not this node's.
+  private static func identity(
+    _ machine: some Machine, _ overrides: EtcdOverrides, _ server: StaticPodManifest?
+  ) throws(Failure) -> TLSIdentity {
+    TLSIdentity(
+      authority: try file(machine, overrides.authority, server, "etcd-cafile"),
+      certificate: try file(machine, overrides.certificate, server, "etcd-certfile"),
+      key: try file(machine, overrides.key, server, "etcd-keyfile"))
   }
 
   /// The authority of etcd, and the client certificate that is best: made for asking, then the API server's, then the server's own.

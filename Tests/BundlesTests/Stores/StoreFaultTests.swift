@@ -8,16 +8,7 @@ import Testing
   let directory = StoreTestDirectory()
   let retry = RetryPolicy(attempts: 4, base: .milliseconds(4), random: { 0.5 })
 
-  func rclone() throws -> TestServer {
-    _ = try directory.make("buckets/bundles")
-    let port = try TestServer.freePort()
-    return try TestServer.listening(
-      port,
-      [
-        TestTools.rclone, "serve", "s3", "--config", "/dev/null", "--addr", "127.0.0.1:\(port)", "--auth-key", "guard,secret",
-        directory.path + "/buckets",
-      ], in: directory)
-  }
+  func rclone() throws -> TestServer { try TestServer.rclone(in: directory) }
 
   func proxy(_ server: TestServer, _ rules: [JSON]) throws -> TestServer {
     try TestServer.announcing(

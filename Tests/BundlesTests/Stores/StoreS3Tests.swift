@@ -12,16 +12,7 @@ import Testing
       environment: { environment[$0] })
   }
 
-  func rclone() throws -> TestServer {
-    _ = try directory.make("buckets/bundles")
-    let port = try TestServer.freePort()
-    return try TestServer.listening(
-      port,
-      [
-        TestTools.rclone, "serve", "s3", "--config", "/dev/null", "--addr", "127.0.0.1:\(port)", "--auth-key", "guard,secret/key+1",
-        directory.path + "/buckets",
-      ], in: directory)
-  }
+  func rclone() throws -> TestServer { try TestServer.rclone(in: directory, secret: "secret/key+1") }
 
   func moto() throws -> TestServer {
     try TestServer.announcing([TestTools.python, TestTools.servers + "/moto_s3.py"], in: directory)

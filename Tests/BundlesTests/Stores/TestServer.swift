@@ -118,6 +118,20 @@ final class TestServer: Sendable {
   }
 }
 
+extension TestServer {
+  /// An S3 server with the bucket `bundles`, for the key `guard`.
+  static func rclone(in directory: StoreTestDirectory, secret: String = "secret") throws -> TestServer {
+    _ = try directory.make("buckets/bundles")
+    let port = try freePort()
+    return try listening(
+      port,
+      [
+        TestTools.rclone, "serve", "s3", "--config", "/dev/null", "--addr", "127.0.0.1:\(port)", "--auth-key", "guard,\(secret)",
+        directory.path + "/buckets",
+      ], in: directory)
+  }
+}
+
 /// A directory of a test's own, removed with it.
 final class StoreTestDirectory: Sendable {
   let path: String

@@ -1,0 +1,1 @@
+../BundlesTests/Stores/TestServer.swift
