@@ -243,7 +243,10 @@ enum BundleCommands {
   private static func prune(_ session: Session) throws(Failure) -> ExitStatus {
     let configuration = try session.configuration()
     if session.invocation.has(.dryRun) {
-      guard let journal = try session.readJournal() else { return .done }
+      guard let journal = try session.readJournal() else {
+        if session.isJSON { session.printJSON(["keep": [], "remove": [], "removeCopies": [], "removeStaged": []]) }
+        return .done
+      }
       show(try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), session)
       session.say("Nothing was removed.\n")
       return .done
