@@ -17,9 +17,12 @@ public struct Offsite {
   /// What is lost with this node, as directories of it: what lies on one of their filesystems is not off-site.
   private let own: [String]
 
-  public static let none = Failure(
-    .preflightRefused, what: "there is no off-site copy", why: "the configuration names no target under `offsite:`",
-    next: "name one in /etc/kguard/config.yaml, or say --no-offsite and keep the only copy on this node")
+  public static let none = noTarget(next: "name one in /etc/kguard/config.yaml, or say --no-offsite and keep the only copy on this node")
+
+  public static func noTarget(next: String) -> Failure {
+    Failure(
+      .preflightRefused, what: "there is no off-site copy", why: "the configuration names no target under `offsite:`", next: next)
+  }
 
   public init(_ configuration: Configuration, _ machine: any Machine, _ state: StateDirectory) throws(Failure) {
     targets = configuration.offsite

@@ -79,6 +79,34 @@ extension Configuration {
   }
 }
 
+extension Configuration {
+  /// All of it for a person: of a webhook only the server is told, of a command only the program.
+  public var shown: JSON {
+    var json = json
+    json["notify"] = .array(notify.map(\.shown))
+    return json
+  }
+}
+
+extension Notification {
+  fileprivate var shown: JSON {
+    var json: JSON = ["on": JSON(events.map(\.rawValue)), "token-file": JSON(tokenFile), "ca-file": JSON(caFile)]
+    switch channel {
+    case .webhook(let url): json["webhook"] = .string("\(url.prefix { $0 != ":" })://\(Self.host(of: url))/…")
+    case .webhookFile(let path): json["webhook-file"] = .string(path)
+    case .command(let argv): json["command"] = JSON(argv.prefix(1) + (argv.count > 1 ? ["…"] : []))
+    }
+    return json
+  }
+
+  /// Host and port; a path, a query or a user may be the secret.
+  public static func host(of url: String) -> String {
+    let rest = url.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).last ?? ""
+    let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    return String(authority.split(separator: "@").last ?? "")
+  }
+}
+
 extension Configuration.Encryption {
   fileprivate var json: JSON {
     switch self {

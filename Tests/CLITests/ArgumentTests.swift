@@ -102,6 +102,17 @@ private let wrongLines: [WrongLine] = [
   WrongLine("abandon", says: "error: there is nothing to give up: no run in BENCH/state is unfinished\nhint: see `kguard history`\n"),
   WrongLine("upgrade", "1.28.0", says: "error: cannot upgrade to `1.28.0`: it is not a version\nhint: write it as v1.28.0\n"),
   WrongLine("upgrade", "latest", "--dry-run", says: "error: cannot upgrade to `latest`: it is not a version\nhint: write it as v1.28.0\n"),
+  WrongLine(
+    "upgrade", "v1.28.0", "--ignore-check", "root,clok",
+    says: "error: there is no check `clok`: it cannot be ignored; did you mean `clock`?\nhint: kguard(1) lists them\n"),
+  WrongLine(
+    "upgrade", "v1.28.0", "--dry-run", "--ignore-check", "nothing",
+    says: "error: there is no check `nothing`: it cannot be ignored\nhint: kguard(1) lists them\n"),
+  WrongLine(
+    "bundle", "pull",
+    says:
+      "error: there is no off-site copy: the configuration names no target under `offsite:`\nhint: say --from URL, or name one in /etc/kguard/config.yaml\n",
+    exit: 3),
   WrongLine("check", "1.29.3", says: "error: cannot upgrade to `1.29.3`: it is not a version\nhint: write it as v1.29.3\n"),
   WrongLine("rollback", says: "error: there is nothing to roll back: no run was ever started here\nhint: see `kguard --help`\n"),
   WrongLine(

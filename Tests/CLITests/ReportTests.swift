@@ -1,7 +1,11 @@
+import Cluster
+import Engine
 import Glibc
 import Host
 import Model
 import Testing
+
+@testable import CLI
 
 /// What a page must be, whatever it tells.
 func checkPage(_ page: String, _ comment: Comment? = nil) {
@@ -193,5 +197,31 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     #expect(try bench.kguard("report", "nosuch").exit == 2)
     // Elsewhere the words stay what they were.
     #expect(try bench.kguard("show", "-o", "report.html").exit == 2)
+  }
+}
+
+@Suite struct `The availability in words` {
+  @Test(arguments: [
+    ("1000 up\n", "The API server was asked once, and answered."),
+    ("1000 down\n", "The API server was asked once, and did not answer."),
+    ("1000 up\n2000 up\n", "The API server answered all the time. It was asked 2 times, once a second."),
+    (
+      "1000 up\n2000 down\n",
+      "The API server did not answer once, for how long is not known. It was asked 2 times, once a second."
+    ),
+    ("1000 up\n2000 down\n4000 up\n", "The API server was away for 2.0 s. It was asked 3 times, once a second."),
+    (
+      "1000 down\n2000 up\n3000 down\n4000 down\n",
+      "The API server was away for 2.0 s in 2 outages, the longest 1.0 s. It was away when it was asked last. "
+        + "It was asked 4 times, once a second."
+    ),
+  ])
+  func `is plain`(samples: String, words: String) throws {
+    let bench = Bench()
+    let run = try #require(RunID("06fbw9m9r"))
+    let state = StateDirectory(bench.path)
+    try Files.makeDirectory(state.directory(of: run))
+    try Files.replace(state.directory(of: run) + "/availability", with: Array("boot a\nwall 0 50000\n\(samples)".utf8))
+    #expect(Story.words(try #require(AvailabilityRecord.read(state, run))) == words)
   }
 }

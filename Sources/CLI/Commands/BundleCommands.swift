@@ -212,7 +212,7 @@ enum BundleCommands {
     let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let configuration = try session.configuration()
     let offsite = try Offsite(configuration, session.machine, session.state)
-    guard !offsite.targets.isEmpty else { throw Offsite.none }
+    guard !offsite.targets.isEmpty else { throw Offsite.noTarget(next: "name one in /etc/kguard/config.yaml") }
     return try session.holdingNode { (journal, stop) throws(Failure) in
       var line: ProgressLine?
       defer { line?.clear() }
@@ -278,7 +278,10 @@ enum BundleCommands {
   private static func prune(_ session: Session) throws(Failure) -> ExitStatus {
     let configuration = try session.configuration()
     if session.invocation.has(.dryRun) {
-      guard let journal = try session.readJournal() else { return .done }
+      guard let journal = try session.readJournal() else {
+        if session.isJSON { session.printJSON(["keep": [], "remove": [], "removeCopies": [], "removeStaged": [], "removeUnfinished": []]) }
+        return .done
+      }
       show(
         try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), try EndedBundles(journal, session.state), session)
       session.say("Nothing was removed.\n")
@@ -353,7 +356,7 @@ extension Session {
     let configuration = try configuration()
     let url = invocation.value(BundleCommands.from)
     guard let target = url == nil ? configuration.offsite.first : configuration.offsite.first(where: { $0.url == url }) else {
-      guard let url else { throw Offsite.none }
+      guard let url else { throw Offsite.noTarget(next: "say --from URL, or name one in /etc/kguard/config.yaml") }
       try Files.makeDirectory(state.path, mode: 0o700)
       return try StoreFactory.open(StoreTarget(url), StoreContext(machine: machine, scratch: state.path + "/spool"))
     }

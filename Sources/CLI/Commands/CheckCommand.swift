@@ -24,7 +24,7 @@ enum CheckCommand {
       let session = try Session(invocation)
       let report = try runPreflight(
         session.machine, try session.configuration(), session.state, version: invocation.arguments["VERSION"],
-        ignoring: invocation.values(ignore), mayStayHere: invocation.has(BackupCommands.noOffsite))
+        ignoring: try ignored(invocation), mayStayHere: invocation.has(BackupCommands.noOffsite))
       if session.isJSON {
         session.printJSON([
           "type": "check", "checks": report.json, "failed": JSON(report.failures.count), "summary": .string(report.summary),
@@ -34,6 +34,13 @@ enum CheckCommand {
       }
       return report.failures.isEmpty ? .done : .preflightRefused
     })
+
+  /// What `--ignore-check` names; a name that no check has is refused before anything begins.
+  static func ignored(_ invocation: Invocation) throws(Failure) -> [String] {
+    let names = invocation.values(ignore).flatMap { $0.split(separator: ",").map(String.init) }
+    try requireChecks(names)
+    return names
+  }
 
   private static func text(_ report: PreflightReport, _ style: Style, _ columns: Int?) -> String {
     let width = report.checks.map(\.name.count).max() ?? 0

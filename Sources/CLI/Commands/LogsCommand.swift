@@ -38,17 +38,31 @@ enum LogsCommand {
     defer { pages?.finish() }
     let write = { (bytes: [UInt8]) in if let pages { pages.write(bytes) } else { Terminal.write(bytes, to: .output) } }
     var printed: [String: Int64] = [:]
+    var cutters: [String: LineCutter] = [:]
     while true {
       guard let record = try journal.run(run) else { return }
-      let isWorkedOn = try RunFacts(record, journal).isWorkedOn
+      let goesOn = try session.invocation.has(follow) ? RunFacts(record, journal).isWorkedOn : false
       for step in try journal.steps(run) where wanted == nil || step.id == wanted {
         for attempt in step.attempts {
           let path = session.state.log(of: run, step: step.id, attempt: attempt.number)
           let title = wanted == nil || step.attempts.count > 1 ? "==> \(step.id), attempt \(attempt.number)\n" : ""
-          printed[path] = try copy(path, from: printed[path] ?? 0, title: title, write)
+          guard session.isJSON else {
+            printed[path] = try copy(path, from: printed[path] ?? 0, title: title, write)
+            continue
+          }
+          var cutter = cutters[path] ?? LineCutter()
+          func writeLine(_ line: String) {
+            let json: JSON = [
+              "run": .string(run.text), "step": .string(step.id), "attempt": JSON(attempt.number), "line": .string(line),
+            ]
+            write(Array((json.text() + "\n").utf8))
+          }
+          printed[path] = try copy(path, from: printed[path] ?? 0, title: "") { cutter.take($0).forEach(writeLine) }
+          if !goesOn { cutter.end().map(writeLine) }
+          cutters[path] = cutter
         }
       }
-      guard session.invocation.has(follow), isWorkedOn, stop.sleep(.milliseconds(300)) else { return }
+      guard goesOn, stop.sleep(.milliseconds(300)) else { return }
     }
   }
 
@@ -63,5 +77,30 @@ enum LogsCommand {
       write(piece)
       offset += Int64(piece.count)
     }
+  }
+}
+
+/// Cuts what comes in pieces into lines; one that is longer than any reader wants comes in parts.
+private struct LineCutter {
+  private static let longest = 1 << 20
+  private var pending: [UInt8] = []
+
+  mutating func take(_ bytes: [UInt8]) -> [String] {
+    var parts = bytes.split(separator: 0x0a, omittingEmptySubsequences: false)
+    let last = parts.removeLast()
+    var lines: [String] = []
+    for part in parts {
+      lines.append(String(decoding: pending + part, as: UTF8.self))
+      pending = []
+    }
+    pending += last
+    if pending.count > Self.longest, let line = end() { lines.append(line) }
+    return lines
+  }
+
+  /// What has come of a line that has no end.
+  mutating func end() -> String? {
+    defer { pending = [] }
+    return pending.isEmpty ? nil : String(decoding: pending, as: UTF8.self)
   }
 }

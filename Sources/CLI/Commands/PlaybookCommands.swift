@@ -101,7 +101,7 @@ enum ConfigCommands {
           let configuration = try session.configuration()
           try session.requireUsable(configuration)
           if session.isJSON {
-            session.printJSON(configuration.json)
+            session.printJSON(configuration.shown)
           } else if let file = configuration.file {
             session.print("\(file): the configuration is good\n")
           } else {

@@ -37,7 +37,7 @@ enum RunCommands {
       var inputs = try inputs(invocation)
       inputs["version"] = invocation.arguments["VERSION"]
       if invocation.has(BackupCommands.noOffsite) { inputs["no-offsite"] = "true" }
-      if invocation.has(CheckCommand.ignore) { inputs["ignore-checks"] = invocation.values(CheckCommand.ignore).joined(separator: ",") }
+      if invocation.has(CheckCommand.ignore) { inputs["ignore-checks"] = try CheckCommand.ignored(invocation).joined(separator: ",") }
       return try session.start(playbook, inputs: inputs)
     })
 

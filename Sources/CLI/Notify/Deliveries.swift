@@ -4,20 +4,22 @@ internal import Playbooks
 
 /// The two ways to tell somebody.
 enum Delivery {
+  typealias Entry = Playbooks.Notification
+
   private static let timeout = Duration.seconds(10)
   private static let commandTimeout = Duration.seconds(30)
 
   /// A courier for an entry of the configuration. `number` counts from 1.
-  static func courier(_ entry: Playbooks.Notification, number: Int, _ machine: LocalMachine, _ state: String) -> Courier {
+  static func courier(_ entry: Entry, number: Int, _ machine: LocalMachine, _ state: String) -> Courier {
     switch entry.channel {
     case .webhook(let url):
-      return Courier(name: "webhook \(number) (\(host(of: url)))", events: entry.events) { (news, stop) throws(Failure) in
+      return Courier(name: "webhook \(number) (\(Entry.host(of: url)))", events: entry.events) { (news, stop) throws(Failure) in
         try post(news, to: url, entry, machine, stop)
       }
     case .webhookFile(let path):
       return Courier(name: "webhook \(number)", events: entry.events) { (news, stop) throws(Failure) in
         let url = try secret(path, machine)
-        let isHere = url.hasPrefix("http://") && ["127.0.0.1", "localhost"].contains(host(of: url).prefix { $0 != ":" })
+        let isHere = url.hasPrefix("http://") && ["127.0.0.1", "localhost"].contains(Entry.host(of: url).prefix { $0 != ":" })
         guard url.hasPrefix("https://") || isHere else {
           throw Failure(.usage, what: "cannot use the webhook", why: "\(path) holds no https:// URL", next: "write one into it")
         }
@@ -31,7 +33,7 @@ enum Delivery {
   }
 
   private static func post(
-    _ news: RunNews, to url: String, _ entry: Playbooks.Notification, _ machine: LocalMachine, _ stop: StopSignal
+    _ news: RunNews, to url: String, _ entry: Entry, _ machine: LocalMachine, _ stop: StopSignal
   ) throws(Failure) {
     var request = HTTPRequest("POST", url)
     request.headers = [("Content-Type", "application/json"), ("User-Agent", "kguard/\(kguardVersion)")]
@@ -80,15 +82,8 @@ enum Delivery {
     return String(line)
   }
 
-  /// Host and port; a path, a query or a user may be the secret.
-  static func host(of url: String) -> String {
-    let rest = url.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).last ?? ""
-    let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-    return String(authority.split(separator: "@").last ?? "")
-  }
-
   private static func hide(_ url: String, in text: String) -> String {
-    let name = host(of: url)
+    let name = Entry.host(of: url)
     let secrets = [url, String(url.drop { $0 != ":" }.dropFirst(3).dropFirst(name.count))].filter { $0.count > 1 }
     return secrets.reduce(text) { text, secret in text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "…") }
   }

@@ -18,12 +18,10 @@ struct AvailabilityPicture {
   }
 
   var html: HTML {
-    let words =
-      record.outages.isEmpty ? "It answered all the time." : "It was away \(record.outages.count) times, \(record.outage.forPeople) in all."
     var out: HTML = """
       <svg class="availability" role="img" aria-labelledby="av-title av-desc" height="96">
       <title id="av-title">Availability of the API server</title>
-      <desc id="av-desc">From \(localTime(scale.begin)) to \(localTime(scale.end)), asked once a second. \(words)</desc>
+      <desc id="av-desc">From \(localTime(scale.begin)) to \(localTime(scale.end)). \(Story.words(record))</desc>
 
       """
     for tick in scale.ticks {

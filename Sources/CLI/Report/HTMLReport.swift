@@ -93,7 +93,8 @@ struct HTMLReport {
     cells.append(
       ("\(story.main.steps.count { $0.state == .succeeded || $0.state == .skipped }) of \(story.main.steps.count)", "steps done"))
     if let availability = story.availability {
-      cells.append((availability.outages.isEmpty ? "none" : availability.outage.forPeople, "API server away"))
+      let isUnknown = availability.outage == .zero && !availability.outages.isEmpty
+      cells.append((isUnknown ? "not known" : availability.outages.isEmpty ? "none" : availability.outage.forPeople, "API server away"))
     }
     if let bundle = story.bundle, let size = bundle.manifest["files"]?.array?.first?["size"]?.int {
       cells.append((sizeForPeople(size), "snapshot of etcd"))

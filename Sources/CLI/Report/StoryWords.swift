@@ -113,12 +113,22 @@ extension Story {
       else { return nil }
       return "From the first manifest that was moved out until the API server was ready again: \(Duration.milliseconds(away).forPeople)."
     }
+    return Self.words(availability)
+  }
+
+  static func words(_ availability: AvailabilityRecord) -> String {
+    let isOut = availability.spans.last?.answer == .down
+    guard availability.samples > 1 else { return "The API server was asked once, and \(isOut ? "did not answer" : "answered")." }
     let asked = "It was asked \(availability.samples) times, once a second."
     let outages = availability.outages
     if outages.isEmpty { return "The API server answered all the time. \(asked)" }
+    // Of the last sample nobody knows for how long it holds.
+    if availability.outage == .zero {
+      return "The API server did not answer \(outages.count == 1 ? "once" : "\(outages.count) times"), for how long is not known. \(asked)"
+    }
     let count = outages.count == 1 ? "" : " in \(outages.count) outages, the longest \((outages.map(\.length).max() ?? .zero).forPeople)"
-    let isOut = availability.spans.last?.answer == .down ? " It was away when last asked." : ""
-    return "The API server was away for \(availability.outage.forPeople)\(count).\(isOut) \(asked)"
+    let end = isOut ? " It was away when it was asked last." : ""
+    return "The API server was away for \(availability.outage.forPeople)\(count).\(end) \(asked)"
   }
 
   /// Where everything lies: what it is, and its path or address.

@@ -125,6 +125,8 @@ struct Availability: Equatable {
   var words: String {
     if samples == 0 { return "the API server's availability was not measured" }
     if failed == 0 { return "the API server answered all the time" }
+    // Of the last sample nobody knows for how long it holds.
+    if outage == .zero { return "the API server did not answer \(failed == 1 ? "once" : "\(failed) times")" }
     return "the API server was away for \(outage.forPeople)" + (outages > 1 ? " in \(outages) outages" : "")
   }
 }

@@ -78,6 +78,16 @@ public func targetVersion(_ text: String) throws(Failure) -> KubernetesVersion {
   throw Failure(.usage, what: "cannot upgrade to `\(text)`", why: "it is not a version", next: "write it as \(meant ?? "v1.28.0")")
 }
 
+/// Names of checks that a person typed.
+public func requireChecks(_ typed: [String]) throws(Failure) {
+  let names = PreflightCheck.all.map(\.name)
+  for name in typed where !names.contains(name) {
+    throw Failure(
+      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names),
+      next: "kguard(1) lists them")
+  }
+}
+
 /// Looks at the node and its cluster, all at once, and changes nothing. `version`: what an upgrade would go to. `ignoring`: names of
 /// checks whose failure is only warned of.
 public func runPreflight(
@@ -88,12 +98,7 @@ public func runPreflight(
   if let version {
     target = try targetVersion(version)
   }
-  let names = PreflightCheck.all.map(\.name)
-  for name in ignoring where !names.contains(name) {
-    throw Failure(
-      .usage, what: "there is no check `\(name)`", why: "it cannot be ignored" + didYouMean(name, among: names),
-      next: "`kguard check` lists them")
-  }
+  try requireChecks(ignoring)
   let scene = PreflightScene(machine: machine, configuration: configuration, state: state, target: target, mayStayHere: mayStayHere)
   // Everything else would only say in its own words that there is no control plane here.
   if let stranger = RoleChecks.stranger(scene), !ignoring.contains(stranger.name) { return PreflightReport(checks: [stranger]) }
