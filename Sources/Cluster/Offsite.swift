@@ -10,6 +10,8 @@ public struct Offsite {
   public let targets: [OffsiteTarget]
   let recipients: [AgeRecipient]
   private let identities: [AgeIdentity]
+  /// The file that the identities are from.
+  private let identityFile: String?
   private let machine: any Machine
   private let scratch: String
   /// What is lost with this node, as directories of it: what lies on one of their filesystems is not off-site.
@@ -30,21 +32,38 @@ public struct Offsite {
     let data = [configuration.etcd.dataDir ?? manifest?.dataDirectory, manifest?.walDirectory].compactMap { $0 }
     own = [machine.locate("/"), state.path] + data.map(machine.locate)
     switch configuration.encryption {
-    case .none: (recipients, identities) = ([], [])
+    case .none: (recipients, identities, identityFile) = ([], [], nil)
     case .age(let texts, let identity):
       var parsed: [AgeRecipient] = []
       for text in texts { parsed.append(try AgeRecipient.parse(text)) }
       recipients = parsed
-      let path = identity.map(machine.locate)
-      identities = try path.map { (path) throws(Failure) in try Files.exists(path) ? try IdentityFile.read(path) : [] } ?? []
+      identityFile = identity.map(machine.locate)
+      identities = try identityFile.map { (path) throws(Failure) in try Files.exists(path) ? try IdentityFile.read(path) : [] } ?? []
     case .undecided:
       guard targets.isEmpty else {
         throw Failure(
           .usage, what: "cannot copy off-site", why: "the configuration does not say how bundles are encrypted",
           next: "make a key with `kguard key new FILE` and name its recipient under `encryption:`, or say `encryption: none`")
       }
-      (recipients, identities) = ([], [])
+      (recipients, identities, identityFile) = ([], [], nil)
     }
+  }
+
+  /// Refuses an identity that opens nothing of what is sealed: every read-back would fail, and so would whoever trusts it.
+  public func requireFittingKeys() throws(Failure) {
+    guard let identityFile, !identities.isEmpty, !identities.contains(where: { recipients.contains($0.recipient) }) else { return }
+    let held = identities.map(\.recipient.description), wanted = recipients.map(\.description)
+    throw Failure(
+      .usage, what: "the identity \(identityFile) opens no bundle",
+      why: "it is of \(naming(held)), and bundles are sealed to \(naming(wanted))",
+      next: "name the identity of one of the recipients, or add its public key to the recipients, or leave `identity:` out")
+  }
+
+  /// Shows that a target can be written and read, with what is sealed and opened as bundles are.
+  func probe(_ target: OffsiteTarget) throws(Failure) -> any Store {
+    let store = try open(target)
+    _ = try store.probe(recipients: recipients, identities: identities)
+    return store
   }
 
   public var isEncrypted: Bool { !recipients.isEmpty }
@@ -93,11 +112,39 @@ public struct Offsite {
     return nil
   }
 
-  /// Sends what is not there yet and reads all of it back; each file is a checkpoint.
+  /// Copies to every target. One that fails keeps none of the later ones from its copy; the failure of the first required one is thrown at
+  /// the end. `watch` is asked for each target, `done` gets the proof of each copy.
   public func copy(
+    _ bundle: BundleDirectory, _ journal: RunJournal, watch: (OffsiteTarget) -> Transfer, tell: (String) -> Void,
+    done: (OffsiteTarget, JSON) -> Void = { _, _ in }
+  ) throws(Failure) {
+    try requireFittingKeys()
+    var failures: [Failure] = []
+    for target in targets {
+      do throws(Failure) {
+        if let warning = try warnOfOwnDisk(target) { tell("warning: \(warning)") }
+        let proof = try copy(bundle, to: target, journal, watch(target))
+        for file in proof["files"]?.array ?? [] where file["sentAgain"]?.bool == true {
+          tell("warning: \(file["name"]?.string ?? "a file") at \(target.url) was not what had been sent; it was sent again")
+        }
+        done(target, proof)
+      } catch {
+        if error.exit == .interrupted || error.exit == .held { throw error }
+        if target.isRequired { failures.append(error) }
+        tell("warning: the copy to \(target.url) failed\(target.isRequired ? "" : ", and is not required"): \(error)")
+      }
+    }
+    guard var failure = failures.first else { return }
+    for other in failures.dropFirst() { failure.why += "; and \(other)" }
+    // Another try may help one of them.
+    failure.isTransient = failures.contains { $0.isTransient }
+    throw failure
+  }
+
+  /// Sends what is not there yet and reads all of it back; each file is a checkpoint.
+  private func copy(
     _ bundle: BundleDirectory, to target: OffsiteTarget, _ journal: RunJournal, _ transfer: Transfer
   ) throws(Failure) -> JSON {
-    _ = try warnOfOwnDisk(target)
     let manifest = try BundleManifest(reading: bundle)
     let log = CatalogueLog(journal: journal, machine: machine, bundle: bundle.id, target: target.url)
     return try BundleCopy(bundle, manifest, to: try open(target), recipients: recipients, identities: identities).run(log, transfer)
@@ -139,6 +186,8 @@ private struct CatalogueLog: CopyLog {
   func sent(_ file: String, _ receipt: Receipt) throws(Failure) {
     try journal.copySent(bundle, target: target, file: file, receipt: receipt.json, at: machine.now())
   }
+
+  func differs(_ file: String) throws(Failure) { try journal.copyDiffers(bundle, target: target, file: file) }
 
   func verified(_ file: String) throws(Failure) {
     try journal.copyVerified(bundle, target: target, file: file, at: machine.now())

@@ -18,8 +18,10 @@ public struct PrunePlan {
   public let goingCopies: [Copy]
   private let needed: Set<String>
 
-  /// `running` needs its own bundle until it has ended.
-  public init(_ journal: RunJournal, _ configuration: Configuration, running: RunID?) throws(Failure) {
+  /// `running` needs its own bundle until it has ended. `onlyHere`: what lies at the targets is left for another time.
+  public init(
+    _ journal: RunJournal, _ configuration: Configuration, running: RunID?, onlyHere: Bool = false
+  ) throws(Failure) {
     let catalogue = try journal.bundles()
     let here = catalogue.filter { $0.removed == nil }
     var needs: [String: String] = [:]
@@ -34,12 +36,12 @@ public struct PrunePlan {
     going = here.filter { !kept.contains($0.id) }
 
     var goingCopies: [Copy] = []
-    for target in configuration.offsite {
+    for target in onlyHere ? [] : configuration.offsite {
       var (whole, partial): ([BundleRecord], [BundleRecord]) = ([], [])
       for bundle in catalogue {
         let copies = try journal.copies(of: bundle.id).filter { $0.target == target.url && $0.removed == nil }
         if copies.isEmpty { continue }
-        if Self.isWhole(bundle, copies) { whole.append(bundle) } else { partial.append(bundle) }
+        if bundle.targets(wholeIn: copies).contains(target.url) { whole.append(bundle) } else { partial.append(bundle) }
       }
       // What is kept at a target is decided by what was read back from it, not by what lies here: a target that takes nothing new any
       // more keeps the last that it took.
@@ -52,21 +54,14 @@ public struct PrunePlan {
     needed = Set(needs.keys)
   }
 
-  /// Every file of the bundle was read back there.
-  private static func isWhole(_ bundle: BundleRecord, _ copies: [CopyRecord]) -> Bool {
-    let verified = Set(copies.filter { $0.verified != nil }.map(\.file))
-    let files = (bundle.manifest["files"]?.array ?? []).compactMap { $0["name"]?.string }
-    return verified.contains(BundleDirectory.manifestName) && files.allSatisfy(verified.contains)
-  }
-
   /// A target that fails does not keep the others from what they are to do; the failure of a required one is thrown at the end.
   public func carryOut(
     _ journal: RunJournal, _ configuration: Configuration, _ machine: any Machine, _ state: StateDirectory, tell: (String) -> Void
   ) throws(Failure) {
-    let offsite = try Offsite(configuration, machine, state)
+    let offsite = goingCopies.isEmpty ? nil : try Offsite(configuration, machine, state)
     var failure: Failure?
     for copy in goingCopies {
-      guard let target = offsite.targets.first(where: { $0.url == copy.target }) else { continue }
+      guard let offsite, let target = offsite.targets.first(where: { $0.url == copy.target }) else { continue }
       do throws(Failure) {
         if try offsite.remove(copy.bundle, from: target, journal) { tell("removed bundle \(copy.bundle) at \(target.url)") }
       } catch {

@@ -66,6 +66,14 @@ extension RunJournal {
     }
   }
 
+  /// What was read back is gone, or is no longer what was sent: it counts no more, whatever becomes of sending it again.
+  public func copyDiffers(_ bundle: String, target: String, file: String) throws(Failure) {
+    try checkpoint { () throws(Failure) in
+      try database.run(
+        "UPDATE copies SET verified = NULL WHERE bundle = ? AND target = ? AND file = ?", .text(bundle), .text(target), .text(file))
+    }
+  }
+
   public func copyRemoved(_ bundle: String, target: String, at now: Timestamp) throws(Failure) {
     try checkpoint { () throws(Failure) in
       try database.run("UPDATE copies SET removed = ? WHERE bundle = ? AND target = ?", SQLValue(now), .text(bundle), .text(target))

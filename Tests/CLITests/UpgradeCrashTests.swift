@@ -23,6 +23,8 @@ import Testing
     let node = try SandboxNode("--packages", "apt")
     try node.sandbox(["objects", node.root])
     _ = try node.configureOffsite("health: {soak: 2s, timeout: 60s, interval: 500ms}\n")
+    // Somewhere to go for the pods: on a sole node nothing is drained.
+    try addOtherNode(node.root)
     return node
   }
 
@@ -84,6 +86,9 @@ import Testing
     #expect(undisturbed.kubelet == "v1.28.0")
     #expect(undisturbed.leftovers == "")
     #expect(points.count > 150, "\(points.count)")
+    for point in ["node-drain/cordon.before", "node-drain/evict.before", "node-uncordon/uncordon.after"] {
+      #expect(points.contains(point), "\(points)")
+    }
 
     var killed = KilledEverywhere(points: points, log: first.bench.path + "/passed")
     var ends: [String] = []

@@ -109,13 +109,7 @@ final class UpgradeNode: Sendable {
 
   /// One request with the admin's certificate; its status.
   func request(_ method: String, _ path: String, _ body: String) throws -> Int {
-    let config = try KubeConfig.read(try LocalMachine(root: root))
-    var request = HTTPRequest(method, config.server + path)
-    request.tls = config.tls
-    request.headers = [("content-type", "application/json")]
-    request.body = .bytes(Array(body.utf8))
-    request.usesProxy = false
-    return try HTTPClient().send(request).status
+    try requestAsAdmin(root, method, path, body)
   }
 
   func get(_ path: String) throws -> JSON { try JSON(parsing: try sandbox(["get", root, path])) }
@@ -138,11 +132,18 @@ final class UpgradeNode: Sendable {
   }
 
   /// Starts an upgrade and does not wait for it.
-  func startUpgrade() throws -> Int32 {
+  func startUpgrade(_ environment: [String: String] = [:]) throws -> Int32 {
     let log = try OpenFile(root + ".log", O_WRONLY | O_CREAT | O_APPEND)
     return try Spawn.start(
-      Bench.binary, command(["playbook", "run", playbook, "--set", "version=v1.28.0"]), output: .descriptor(log.descriptor),
+      Bench.binary, command(["playbook", "run", playbook, "--set", "version=v1.28.0"], environment), output: .descriptor(log.descriptor),
       error: .descriptor(log.descriptor), leads: .session)
+  }
+
+  /// As if five hours had passed since the snapshot.
+  func makeBundleOld() throws {
+    let sql = "UPDATE bundles SET created = created - 5 * 3600 * 1000; SELECT changes()"
+    let result = try runCaptured("/usr/bin/sqlite3", Command(["sqlite3", root + "/var/lib/kguard/kguard.db", sql]))
+    guard result.text == "1\n" else { throw Failure(what: "sqlite3", why: result.text + result.lastWords, next: "") }
   }
 
   func evidence(of step: String) throws -> JSON {

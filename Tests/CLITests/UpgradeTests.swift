@@ -139,10 +139,23 @@ import Testing
     kubeadm.signal(SIGKILL)
     try node.sandbox(["mend", node.root])
     #expect(try node.image(of: "kube-controller-manager").hasSuffix(":v1.27.4"))
+    // Its age would keep kubeadm from being started; going on is better than going back.
+    try node.makeBundleOld()
     let resumed = try node.kguard("resume")
     #expect(resumed.exit == 0, "\(resumed.errors)")
     #expect(try node.applies() == 2)
     #expect(try node.image(of: "kube-scheduler").hasSuffix(":v1.28.0"))
+  }
+
+  @Test func `kubeadm is not started on a snapshot of hours ago`() throws {
+    let node = try UpgradeNode()
+    let pid = try node.startUpgrade(["KGUARD_FAILPOINT": "kubeadm-apply/begin.before=crash"])
+    _ = Spawn.wait(pid)
+    try node.makeBundleOld()
+    let resumed = try node.kguard("resume")
+    #expect(resumed.exit == 5, "\(resumed.errors)")
+    #expect(resumed.errors.contains("no upgrade on an old snapshot: "), "\(resumed.errors)")
+    #expect(try node.applies() == 0)
   }
 
   @Test func `a kubeadm that is killed half way is noticed, and what is old and what new is said`() throws {

@@ -8,7 +8,7 @@ A rule: {"method": "PUT", "path": "substring", "skip": 0, "times": 1, "do": ...,
   truncate    gives only the first "bytes" of the object, as if that were all of it (HEAD too)
   swallow     says that all is well and stores nothing
   stale       answers a GET with what the first GET of the same path gave
-  flip        flips one bit of the answer's body
+  flip        flips one bit of the answer's body, in its middle or "at" a byte
 Prints one JSON line with its port, and each request it served as a line on stderr; serves until its input closes.
 """
 import http.client
@@ -111,8 +111,8 @@ class Proxy(BaseHTTPRequestHandler):
                 headers = [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", rule["bytes"])]
             return self.answer(status, headers, content[: rule["bytes"]])
         if do == "flip" and content:
-            middle = len(content) // 2
-            content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:]
+            at = rule.get("at", len(content) // 2)
+            content = content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
         if self.command == "GET":
             with lock:
                 old = first_answers.setdefault(self.path, (status, headers, content))

@@ -23,10 +23,11 @@ KINDS = [  # resource, API version, kind, weight
 class Objects:
     """Keys and values like Kubernetes': protobuf for its own kinds, JSON for custom ones; 1-20 KB, about one in a thousand of 1 MB."""
 
-    def __init__(self):
+    def __init__(self, kinds=KINDS, as_json=False):
         self.random = random.Random(7)
         self.text = self._text(32 << 20)
-        self.choices = [kind for kind in KINDS for _ in range(kind[3])]
+        self.choices = [kind for kind in kinds for _ in range(kind[3])]
+        self.as_json = as_json
         self.count = 0
 
     def next(self):
@@ -34,8 +35,12 @@ class Objects:
         size = 1_000_000 if self.random.random() < 0.0008 else self.random.randrange(1000, 20000)
         namespace, name = f"ns-{self.random.randrange(40)}", f"{kind.lower()}-{self.count}"
         self.count += 1
-        value = (self.custom if "." in resource else self.native)(version, kind, namespace, name, size)
+        value = self.make(version, kind, namespace, name, size)
         return f"/registry/{resource}/{namespace}/{name}".encode(), value
+
+    def make(self, version, kind, namespace, name, size):
+        """In protobuf what Kubernetes knows, unless all is wanted as JSON."""
+        return (self.custom if "." in version or self.as_json else self.native)(version, kind, namespace, name, size)
 
     def native(self, version, kind, namespace, name, size):
         uid = f"{self.random.getrandbits(32):08x}-0000-4000-8000-{self.random.getrandbits(48):012x}"
@@ -107,6 +112,46 @@ def await_port(port, process, name):
     sys.exit(f"scripts/bench: {name} does not listen")
 
 
+def load(port, pki, bytes_wanted, objects, most=4 << 20):
+    """Fills an etcd through its JSON gateway, with at most so many bytes a request."""
+    context = ssl.create_default_context(cafile=pki + "/ca.crt")
+    context.load_cert_chain(pki + "/healthcheck-client.crt", pki + "/healthcheck-client.key")
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context)
+
+    def call(path, body):
+        connection.request("POST", "/v3/kv/" + path, json.dumps(body))
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            sys.exit(f"scripts/bench: etcd answered {answer.status}: {text.decode(errors='replace')}")
+
+    def put(key, value):
+        return {"requestPut": {"key": base64.b64encode(key).decode(), "value": base64.b64encode(value).decode()}}
+
+    again = []
+    for n in range(40):
+        call("txn", {"success": [put(f"/registry/namespaces/ns-{n}".encode(), objects.make("v1", "Namespace", "", f"ns-{n}", 100))]})
+    written, batch, pending = 0, [], 0
+    while written < bytes_wanted:
+        key, value = objects.next()
+        if batch and (pending + len(value) > most or len(batch) == most >> 13):
+            call("txn", {"success": batch})
+            batch, pending = [], 0
+        batch.append(put(key, value))
+        written, pending = written + len(value), pending + len(value)
+        if objects.random.random() < 0.05:
+            again.append((key, value))
+    if batch:
+        call("txn", {"success": batch})
+    # Some history: older revisions, and tombstones.
+    for n, (key, value) in enumerate(again):
+        if n % 4 < 2:
+            call("put", put(key, value[:2000] if len(value) < 4000 else value)["requestPut"])
+        elif n % 4 == 2:
+            call("deleterange", {"key": base64.b64encode(key).decode()})
+    connection.close()
+
+
 class Etcd:
     """One member with mutual TLS, whose root looks like a kubeadm node's: manifest, certificates, data."""
 
@@ -121,7 +166,7 @@ class Etcd:
         self._manifest()
         self.start("--unsafe-no-fsync")
         try:
-            self._load(mebibytes << 20)
+            load(self.port, self.pki, mebibytes << 20, Objects())
         finally:
             self.stop()
         self.start()
@@ -173,42 +218,6 @@ class Etcd:
                 "-CA", "ca.crt", "-CAkey", "ca.key", "-subj", "/CN=" + name, "-addext", "basicConstraints=critical,CA:FALSE", "-addext",
                 "extendedKeyUsage=" + usage, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", name + ".key", "-out",
                 name + ".crt"], cwd=self.pki, check=True, capture_output=True)
-
-    def _load(self, bytes_wanted):
-        context = ssl.create_default_context(cafile=self.pki + "/ca.crt")
-        context.load_cert_chain(self.pki + "/healthcheck-client.crt", self.pki + "/healthcheck-client.key")
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context)
-
-        def call(path, body):
-            connection.request("POST", "/v3/kv/" + path, json.dumps(body))
-            answer = connection.getresponse()
-            text = answer.read()
-            if answer.status != 200:
-                sys.exit(f"scripts/bench: etcd answered {answer.status}: {text.decode(errors='replace')}")
-
-        def put(key, value):
-            return {"requestPut": {"key": base64.b64encode(key).decode(), "value": base64.b64encode(value).decode()}}
-
-        objects, again = Objects(), []
-        for n in range(40):
-            call("txn", {"success": [put(f"/registry/namespaces/ns-{n}".encode(), objects.native("v1", "Namespace", "", f"ns-{n}", 100))]})
-        written, batch, pending = 0, [], 0
-        while written < bytes_wanted:
-            key, value = objects.next()
-            batch.append(put(key, value))
-            written, pending = written + len(value), pending + len(value)
-            if objects.random.random() < 0.05:
-                again.append((key, value))
-            if pending > 4 << 20 or written >= bytes_wanted:
-                call("txn", {"success": batch})
-                batch, pending = [], 0
-        # Some history: older revisions, and tombstones.
-        for n, (key, value) in enumerate(again):
-            if n % 4 < 2:
-                call("put", put(key, value[:2000] if len(value) < 4000 else value)["requestPut"])
-            elif n % 4 == 2:
-                call("deleterange", {"key": base64.b64encode(key).decode()})
-        connection.close()
 
     def size(self):
         return os.path.getsize(self.data + "/member/snap/db")

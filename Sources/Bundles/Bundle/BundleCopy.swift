@@ -7,6 +7,8 @@ public protocol CopyLog {
   func receipt(_ file: String) throws(Failure) -> Receipt?
   func sent(_ file: String, _ receipt: Receipt) throws(Failure)
   func verified(_ file: String) throws(Failure)
+  /// What was sent earlier is not there any more.
+  func differs(_ file: String) throws(Failure)
 }
 
 /// Sends a bundle to one off-site store, file by file, and reads each back. What is there and right is not sent again.
@@ -18,15 +20,18 @@ public struct BundleCopy {
   public let recipients: [AgeRecipient]
   /// Where the key is at hand, what comes back is also decrypted and compared with the plain file.
   public let identities: [AgeIdentity]
+  private let retry: RetryPolicy
 
   public init(
-    _ bundle: BundleDirectory, _ manifest: BundleManifest, to store: any Store, recipients: [AgeRecipient], identities: [AgeIdentity]
+    _ bundle: BundleDirectory, _ manifest: BundleManifest, to store: any Store, recipients: [AgeRecipient], identities: [AgeIdentity],
+    retry: RetryPolicy = RetryPolicy(attempts: 3)
   ) {
     self.bundle = bundle
     self.manifest = manifest
     self.store = store
     self.recipients = recipients
     self.identities = identities
+    self.retry = retry
   }
 
   /// What a store calls a file of a bundle.
@@ -36,25 +41,35 @@ public struct BundleCopy {
 
   /// Returns when every file has been read back; `bundle.json` goes last, so that an unfinished copy is no bundle.
   public func run(_ log: any CopyLog, _ transfer: Transfer) throws(Failure) -> JSON {
+    try manifest.requireSums(bundle)
     var proofs: [JSON] = []
     for file in try bundle.files() {
       let name = Self.name(bundle.id, file, encrypted: !recipients.isEmpty)
       try failpoint("bundle/copy-\(file).before")
-      var receipt = try log.receipt(file)
-      if let known = receipt, try !isThere(name, known, file, transfer) { receipt = nil }
-      if receipt == nil {
+      let known = try log.receipt(file)
+      var isThere = false
+      if let known {
+        isThere = try self.isThere(name, known, file, transfer)
+        // Before anything is sent: that may fail, and retention must not take it for a good copy meanwhile.
+        if !isThere {
+          try log.differs(file)
+          try failpoint("bundle/copy-\(file).differs")
+        }
+      }
+      if !isThere {
         transfer.phase("sending \(file)")
         let sent = try send(file, as: name, transfer)
         try failpoint("bundle/copy-\(file).sent")
         try log.sent(file, sent)
         try failpoint("bundle/copy-\(file).recorded")
         transfer.phase("reading \(file) back")
-        try readBack(name, sent, file, transfer, attempts: 3)
-        receipt = sent
+        try readBack(name, sent, file, transfer)
       }
       try log.verified(file)
       try failpoint("bundle/copy-\(file).verified")
-      proofs.append(["name": .string(name), "readBack": true, "decrypted": .bool(!identities.isEmpty)])
+      proofs.append([
+        "name": .string(name), "readBack": true, "decrypted": .bool(!identities.isEmpty), "sentAgain": .bool(known != nil && !isThere),
+      ])
     }
     return ["url": .string(store.url), "files": .array(proofs)]
   }
@@ -62,7 +77,7 @@ public struct BundleCopy {
   private func isThere(_ name: String, _ known: Receipt, _ file: String, _ transfer: Transfer) throws(Failure) -> Bool {
     guard let there = try store.head(name), there.size == known.size else { return false }
     do throws(Failure) {
-      try readBack(name, known, file, transfer, attempts: 1)
+      try readBack(name, known, file, transfer)
       return true
     } catch {
       guard error.exit == .verification else { throw error }
@@ -105,15 +120,19 @@ public struct BundleCopy {
   }
 
   /// Compares what the store gives with what was sent, and, where a key is at hand, with the plain file.
-  private func readBack(_ name: String, _ receipt: Receipt, _ file: String, _ transfer: Transfer, attempts: Int) throws(Failure) {
+  private func readBack(_ name: String, _ receipt: Receipt, _ file: String, _ transfer: Transfer) throws(Failure) {
     let opening = OpeningTap(identities)
-    let retry = RetryPolicy(attempts: attempts)
     guard !recipients.isEmpty, !identities.isEmpty else {
       _ = try store.readBack(name, expecting: receipt, transfer, retry: retry)
       return
     }
-    _ = try store.readBack(name, expecting: receipt, transfer, retry: retry) { () throws(Failure) in try opening.start() }
-    let plain = try opening.finish()
+    let plain: Digest
+    do throws(Failure) {
+      _ = try store.readBack(name, expecting: receipt, transfer, retry: retry) { () throws(Failure) in try opening.start() }
+      plain = try opening.finish()
+    } catch {
+      throw error.opening("\(name) in \(store.url)")
+    }
     var expected = manifest.file(file)?.sha256
     if expected == nil { expected = try BundleFile.measure(bundle, file).sha256 }
     guard plain == expected else {
@@ -132,7 +151,7 @@ public struct BundleCopy {
 }
 
 /// Decrypts what is read back, as it comes.
-private final class OpeningTap {
+final class OpeningTap {
   private let identities: [AgeIdentity]
   private var opener: Opener?
 

@@ -39,6 +39,9 @@ public struct BundleDirectory: Sendable, Equatable {
     for name in Self.travelling.reversed() + ["taken.json", Self.journalName] {
       try failpoint("bundle/remove-\(name).before")
       try Files.removeOwn(path + "/" + name)
+      // What a kguard left that was killed while it wrote.
+      let part = path + "/" + name + ".part"
+      if try Files.exists(part) { try Files.removeOwn(part) }
     }
     try SealedAhead.discard(self)
     try Files.removeOwnEmptyDirectory(path)

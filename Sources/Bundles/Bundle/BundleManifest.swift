@@ -19,6 +19,23 @@ public struct BundleManifest: Sendable, Equatable {
 
   public func file(_ name: String) -> BundleFile? { files.first { $0.name == name } }
 
+  /// What `SHA256SUMS` holds: for `sha256sum -c`, where there is no kguard.
+  var sums: String { files.map { "\($0.sha256)  \($0.name)\n" }.joined() }
+
+  /// `SHA256SUMS` travels with the bundle and is in nobody's list.
+  func requireSums(_ directory: BundleDirectory) throws(Failure) {
+    let text = try Files.textIfPresent(directory.sums)
+    guard text != sums else { return }
+    throw Self.damaged(
+      directory.id, BundleDirectory.sumsName + (text == nil ? " is not there" : " does not say what \(BundleDirectory.manifestName) says"))
+  }
+
+  fileprivate static func damaged(_ id: String, _ why: String) -> Failure {
+    Failure(
+      .verification, what: "the bundle \(id) is damaged", why: why,
+      next: "bring the bundle back from off-site with `kguard bundle pull`, or choose another")
+  }
+
   public init(reading directory: BundleDirectory) throws(Failure) {
     guard let text = try Files.textIfPresent(directory.manifest) else {
       throw Failure(
@@ -67,12 +84,12 @@ public struct BundleManifest: Sendable, Equatable {
       "files": .array(files.map(\.json)),
     ]
     try failpoint("bundle/sums.before")
-    let sums = files.map { "\($0.sha256)  \($0.name)\n" }.joined()
-    try Files.replace(directory.sums, with: Array(sums.utf8))
+    let manifest = try BundleManifest(json, source: directory.manifest)
+    try Files.replace(directory.sums, with: Array(manifest.sums.utf8))
     try failpoint("bundle/manifest.before")
     try Files.replace(directory.manifest, with: Array((json.text(pretty: true) + "\n").utf8))
     try failpoint("bundle/manifest.after")
-    return try BundleManifest(json, source: directory.manifest)
+    return manifest
   }
 }
 
@@ -109,12 +126,12 @@ public struct VerifiedBundle: Sendable {
     for expected in manifest.files where expected.name != BundleDirectory.snapshotName {
       let found = try BundleFile.measure(directory, expected.name)
       guard found == expected else {
-        throw Failure(
-          .verification, what: "the bundle \(directory.id) is damaged",
-          why: "\(expected.name) has \(found.size) bytes with sha256 \(found.sha256), expected \(expected.size) with \(expected.sha256)",
-          next: "bring the bundle back from off-site with `kguard bundle pull`, or choose another")
+        throw BundleManifest.damaged(
+          directory.id,
+          "\(expected.name) has \(found.size) bytes with sha256 \(found.sha256), expected \(expected.size) with \(expected.sha256)")
       }
     }
+    try manifest.requireSums(directory)
     return VerifiedBundle(directory: directory, manifest: manifest, report: snapshot.report)
   }
 }

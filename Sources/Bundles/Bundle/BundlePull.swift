@@ -27,11 +27,14 @@ public struct BundlePull {
   }
 
   /// Every file is authenticated, compared with `bundle.json` and put under its name only when it is whole; `bundle.json` comes last.
-  /// Then all of the bundle is read once more, as `bundle verify` does.
+  /// Then all of the bundle is read once more, as `bundle verify` does. What is here and sound is not fetched again; what is here and damaged
+  /// is replaced.
   public func pull(_ id: String, into directory: BundleDirectory, _ transfer: Transfer) throws(Failure) -> VerifiedBundle {
     try StoreName.check(id)
     if try Files.exists(directory.manifest) {
-      return try VerifiedBundle.verify(directory, stop: transfer.stop, progress: transfer.progress)
+      do throws(Failure) { return try VerifiedBundle.verify(directory, stop: transfer.stop, progress: transfer.progress) } catch {
+        guard error.exit == .verification else { throw error }
+      }
     }
     let isEncrypted = try isEncrypted(id)
     var bytes: [UInt8] = []
@@ -52,8 +55,7 @@ public struct BundlePull {
       try fetch(file, id, isEncrypted, into: directory, transfer)
     }
     try failpoint("bundle/pull.manifest.before")
-    let sums = manifest.files.map { "\($0.sha256)  \($0.name)\n" }.joined()
-    try Files.replace(directory.sums, with: Array(sums.utf8))
+    try Files.replace(directory.sums, with: Array(manifest.sums.utf8))
     try Files.replace(directory.manifest, with: bytes)
     return try VerifiedBundle.verify(directory, stop: transfer.stop, progress: transfer.progress)
   }
@@ -83,7 +85,8 @@ public struct BundlePull {
     var done: Int64 = 0
     do throws(Failure) {
       let sealed = try open(
-        BundleCopy.name(id, file.name, encrypted: isEncrypted), isEncrypted, limit: file.size, Transfer(stop: transfer.stop)
+        BundleCopy.name(id, file.name, encrypted: isEncrypted), isEncrypted, limit: file.size, keysAreRight: true,
+        Transfer(stop: transfer.stop)
       ) {
         (bytes) throws(Failure) in
         try target.write(bytes)
@@ -105,11 +108,15 @@ public struct BundlePull {
 
   @discardableResult
   func open(
-    _ name: String, _ isEncrypted: Bool, limit: Int64, _ transfer: Transfer, _ sink: @escaping ByteSink
+    _ name: String, _ isEncrypted: Bool, limit: Int64, keysAreRight: Bool = false, _ transfer: Transfer, _ sink: @escaping ByteSink
   ) throws(Failure) -> Sealed {
     let opener = try Opener(identities: isEncrypted ? identities : [], limit: limit, hashing: .plain, sink: sink)
-    try store.get(name, from: 0, transfer) { (bytes) throws(Failure) in try opener.write(bytes) }
-    return try opener.finish()
+    do throws(Failure) {
+      try store.get(name, from: 0, transfer) { (bytes) throws(Failure) in try opener.write(bytes) }
+      return try opener.finish()
+    } catch {
+      throw error.opening("\(name) in \(store.url)", keysAreRight: keysAreRight)
+    }
   }
 }
 

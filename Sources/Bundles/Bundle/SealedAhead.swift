@@ -48,14 +48,21 @@ public struct SealedAhead: Sendable, Equatable {
     return .file(path, size: ahead.size, sha256: ahead.sha256)
   }
 
-  /// Removes what was sealed ahead, finished or not: it has been sent, or must not be.
-  public static func discard(_ bundle: BundleDirectory) throws(Failure) {
+  /// What was sealed ahead and is there, finished or not.
+  public static func paths(_ bundle: BundleDirectory) throws(Failure) -> [String] {
+    var paths: [String] = []
     for encrypted in [true, false] {
       let path = bundle.path + "/" + sealedName(BundleDirectory.snapshotName, encrypted: encrypted)
-      for path in [path, path + ".part"] where try Files.exists(path) {
-        try failpoint("bundle/sealed-discard.before")
-        try Files.removeOwn(path)
-      }
+      for path in [path, path + ".part"] where try Files.exists(path) { paths.append(path) }
+    }
+    return paths
+  }
+
+  /// Removes what was sealed ahead: it has been sent, or must not be, or nobody waits for it any more.
+  public static func discard(_ bundle: BundleDirectory) throws(Failure) {
+    for path in try paths(bundle) {
+      try failpoint("bundle/sealed-discard.before")
+      try Files.removeOwn(path)
     }
   }
 }

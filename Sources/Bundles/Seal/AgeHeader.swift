@@ -61,6 +61,18 @@ struct AgeHeader {
   }
 }
 
+extension Failure {
+  /// The same failure to open a sealed file, with that file's name. Where the keys have opened another file of the same bundle they are
+  /// right, and this file is not.
+  func opening(_ name: String, keysAreRight: Bool = false) -> Failure {
+    guard what == AgeHeader.what else { return self }
+    let isDamage = keysAreRight && exit == .usage
+    var named = isDamage ? AgeHeader.damaged("the key that opens the rest of its bundle does not open it") : self
+    named.what = "cannot open \(name)"
+    return named
+  }
+}
+
 extension AgeHeader {
   static let what = "cannot open the sealed file"
 

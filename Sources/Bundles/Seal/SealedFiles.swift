@@ -41,9 +41,7 @@ extension Opener {
         try source.pour(into: opener.write, progress: progress)
         return try opener.finish()
       } catch {
-        var named = error
-        if named.what == AgeHeader.what { named.what = "cannot open \(file)" }
-        throw named
+        throw error.opening(file)
       }
     }
   }

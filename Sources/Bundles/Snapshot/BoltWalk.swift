@@ -14,8 +14,6 @@ struct BoltWalk {
   private(set) var pages: PageSet
   private var bucket = ""
 
-  private static let maximumDepth = 48
-
   init(_ bolt: BoltFile, stop: StopSignal? = nil) {
     self.bolt = bolt
     self.stop = stop
@@ -67,7 +65,7 @@ struct BoltWalk {
   private mutating func subtree<V: BoltVisitor>(
     _ id: UInt64, from: UnsafeRawBufferPointer?, to: UnsafeRawBufferPointer?, depth: Int, bucketDepth: Int, _ visitor: inout V
   ) throws(Damage) {
-    guard depth < Self.maximumDepth else { throw Damage("page \(id) lies too deep") }
+    guard depth < BoltFile.deepest else { throw Damage("page \(id) lies too deep") }
     if let stop, stop.isAsked { throw Damage("stopped") }
     let page = try bolt.page(id)
     try pages.markUsed(id, pages: page.pages)
@@ -154,13 +152,9 @@ struct BoltWalk {
     bucket = ""
   }
 
-  /// A small bucket lies in its parent's leaf as a page of its own, without a number.
   private mutating func inline<V: BoltVisitor>(_ element: BoltElement, _ parent: BoltPage, _ visitor: inout V) throws(Damage) {
-    let bytes = element.value.part(16, element.value.count - 16)
-    guard let start = bolt.file.bytes.baseAddress, let here = bytes.baseAddress, bytes.count >= BoltPage.headerSize else {
-      throw Damage("page \(parent.id): an inline bucket without a page")
-    }
-    let page = BoltPage(id: parent.id, offset: here - start, bytes: bytes, pages: 1)
+    let page = try bolt.inlinePage(element, of: parent)
+    let bytes = page.bytes
     guard page.flags == BoltPage.leaf, bytes.u64(0) == 0, bytes.u32(12) == 0 else {
       throw Damage("page \(parent.id): an inline bucket with a wrong header")
     }

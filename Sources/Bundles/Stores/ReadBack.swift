@@ -19,7 +19,7 @@ public struct ReadBackProof: Sendable, Equatable {
 
 extension Store {
   /// Downloads the object and compares size and digest. `tap` is asked for a sink at every try: what it gets may later turn out
-  /// to be wrong, and is right only when this returns.
+  /// to be wrong, and is right only when this returns. What a sink throws counts only where the bytes are those that were sent.
   public func readBack(
     _ name: String, expecting receipt: Receipt, _ transfer: Transfer = Transfer(), retry: RetryPolicy = RetryPolicy(attempts: 3),
     tap: (() throws(Failure) -> ByteSink)? = nil
@@ -28,6 +28,7 @@ extension Store {
     try retry.run(transfer.stop) { () throws(Failure) -> RetryPolicy.Try<ReadBackProof> in
       let got = RunningDigest()
       let further = try tap?()
+      var refused: Failure?
       let why: String
       do throws(Failure) {
         try get(name, from: 0, transfer) { (bytes) throws(Failure) in
@@ -35,10 +36,12 @@ extension Store {
             throw Failure(.verification, what: "", why: "it has more than the \(receipt.size) bytes that were sent", next: "")
           }
           got.update(bytes)
-          try further?(bytes)
+          guard refused == nil, let further else { return }
+          do throws(Failure) { try further(bytes) } catch { refused = error }
         }
         let (size, sha256) = got.finish()
         if size == receipt.size && sha256 == receipt.sha256 {
+          if let refused { throw refused }
           return .done(ReadBackProof(store: url, name: name, size: size, sha256: sha256, at: wallClock()))
         }
         why =
@@ -55,47 +58,39 @@ extension Store {
     }
   }
 
-  /// Puts the object unless it is there already and right, as a read-back shows. `known` is the receipt of an earlier put.
-  /// After this the object has been read back in any case.
-  public func ensure(
-    _ name: String, _ source: UploadSource, known: Receipt? = nil, _ transfer: Transfer = Transfer(),
-    retry: RetryPolicy = RetryPolicy(attempts: 3)
-  ) throws(Failure) -> (receipt: Receipt, proof: ReadBackProof, wasThere: Bool) {
-    var expected = known
-    if expected == nil, let size = source.size, let digest = source.sha256 {
-      expected = Receipt(name: name, size: size, sha256: digest)
-    }
-    if let expected, let there = try head(name), there.size == expected.size {
-      do throws(Failure) {
-        let proof = try readBack(name, expecting: expected, transfer, retry: RetryPolicy(attempts: 1))
-        return (expected, proof, true)
-      } catch {
-        // Something else is there under the name: it is replaced by what should be.
-        guard error.exit == .verification else { throw error }
-      }
-    }
-    try failpoint("store.put.before")
-    let receipt = try put(name, source, transfer)
-    try failpoint("store.put.after")
-    return (receipt, try readBack(name, expecting: receipt, transfer, retry: retry), false)
-  }
-
-  /// Shows that the store can be written and read now: puts a small object, reads it back, deletes it. The evidence says what
-  /// was done and how long it took.
-  public func probe(_ transfer: Transfer = Transfer()) throws(Failure) -> JSON {
+  /// Shows that the store can be written and read now: puts a small object, reads it back, deletes it. With recipients it is sealed, and
+  /// opened where there are identities too. The evidence says what was done and how long it took.
+  public func probe(
+    _ transfer: Transfer = Transfer(), recipients: [AgeRecipient] = [], identities: [AgeIdentity] = []
+  ) throws(Failure) -> JSON {
     let name = abilities.contains(.delete) ? "kguard-probe-\(hex(randomBytes(8)))" : "kguard-probe"
     let start = monotonicNow()
-    let text = "kguard wrote this to see whether it may: \(wallClock()) \(hex(randomBytes(16)))\n"
-    let receipt = try put(name, .bytes(Array(text.utf8)), transfer)
+    let text = Array("kguard wrote this to see whether it may: \(wallClock()) \(hex(randomBytes(16)))\n".utf8)
+    var sealed: [UInt8] = []
+    if recipients.isEmpty {
+      sealed = text
+    } else {
+      let sealer = try Sealer(recipients: recipients, workers: 0) { (bytes) throws(Failure) in sealed += bytes }
+      try text.withBytes { (raw) throws(Failure) in try sealer.write(raw) }
+      _ = try sealer.finish()
+    }
+    let opens = !recipients.isEmpty && !identities.isEmpty
+    let receipt = try put(name, .bytes(sealed), transfer)
     do throws(Failure) {
-      _ = try readBack(name, expecting: receipt, transfer)
+      let opening = OpeningTap(identities)
+      _ = try readBack(name, expecting: receipt, transfer, tap: opens ? { () throws(Failure) in try opening.start() } : nil)
+      if opens, try opening.finish() != sha256(text) {
+        throw Failure(
+          .verification, what: "\(name) in \(url) does not open to what was sealed", why: "its sha256 differs",
+          next: "look for a fault of this machine's memory")
+      }
     } catch {
       if abilities.contains(.delete) { try? delete(name) }
-      throw error
+      throw error.opening("\(name) in \(url)")
     }
     if abilities.contains(.delete) { try delete(name) }
     return [
-      "url": .string(url), "wrote": true, "readBack": true, "deleted": .bool(abilities.contains(.delete)),
+      "url": .string(url), "wrote": true, "readBack": true, "opened": .bool(opens), "deleted": .bool(abilities.contains(.delete)),
       "milliseconds": .int((monotonicNow() - start).milliseconds),
     ]
   }

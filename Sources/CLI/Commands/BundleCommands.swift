@@ -57,7 +57,7 @@ enum BundleCommands {
         ],
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
-        name: "prune", summary: "remove the bundles that the retention no longer keeps, and restored copies that no run needs",
+        name: "prune", summary: "remove the bundles that the retention no longer keeps, and what ended runs have left that nobody needs",
         options: [.dryRun],
         examples: [.init("kguard bundle prune --dry-run", "see what would go")],
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
@@ -71,7 +71,7 @@ enum BundleCommands {
     for bundle in bundles {
       let manifest = bundle.manifest
       let copies = try journal?.copies(of: bundle.id) ?? []
-      let targets = Set(copies.filter(\.isWhole).map(\.target))
+      let targets = bundle.targets(wholeIn: copies)
       if session.isJSON {
         session.print(json(bundle, copies).text() + "\n")
         continue
@@ -192,12 +192,19 @@ enum BundleCommands {
     let offsite = try Offsite(configuration, session.machine, session.state)
     guard !offsite.targets.isEmpty else { throw Offsite.noTarget(next: "name one in /etc/kguard/config.yaml") }
     return try session.holdingNode { (journal, stop) throws(Failure) in
-      for target in offsite.targets {
-        let line = ProgressLine("sending to \(target.url)", session)
-        defer { line.clear() }
-        if let warning = try offsite.warnOfOwnDisk(target) { session.say("warning: \(warning)\n") }
-        let proof = try offsite.copy(BundleDirectory(bundle.directory), to: target, journal, Transfer(stop: stop) { line.update($0) })
-        line.clear()
+      var line: ProgressLine?
+      defer { line?.clear() }
+      let watch = { (target: OffsiteTarget) in
+        let shown = ProgressLine("sending to \(target.url)", session)
+        line = shown
+        return Transfer(stop: stop, progress: shown.update)
+      }
+      let tell = { (text: String) in
+        line?.clear()
+        session.say(text + "\n")
+      }
+      try offsite.copy(BundleDirectory(bundle.directory), journal, watch: watch, tell: tell) { target, proof in
+        line?.clear()
         if session.isJSON { session.print(proof.text() + "\n") } else { session.print("\(bundle.id) is at \(target.url), read back\n") }
       }
       try SealedAhead.discard(BundleDirectory(bundle.directory))
@@ -244,16 +251,21 @@ enum BundleCommands {
     let configuration = try session.configuration()
     if session.invocation.has(.dryRun) {
       guard let journal = try session.readJournal() else {
-        if session.isJSON { session.printJSON(["keep": [], "remove": [], "removeCopies": [], "removeStaged": []]) }
+        if session.isJSON {
+          session.printJSON(["keep": [], "remove": [], "removeCopies": [], "removeStaged": [], "removeUnfinished": []])
+        }
         return .done
       }
-      show(try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), session)
+      show(
+        try PrunePlan(journal, configuration, running: nil), try EndedStages(journal), try EndedBundles(journal, session.state), session)
       session.say("Nothing was removed.\n")
       return .done
     }
     return try session.holdingNode { (journal, _) throws(Failure) in
       let (plan, stages) = (try PrunePlan(journal, configuration, running: nil), try EndedStages(journal))
-      show(plan, stages, session)
+      let ended = try EndedBundles(journal, session.state)
+      show(plan, stages, ended, session)
+      try ended.discard { session.say($0 + "\n") }
       try stages.discard(journal, at: session.machine.now()) { session.say($0 + "\n") }
       try plan.carryOut(journal, configuration, session.machine, session.state) { session.say($0 + "\n") }
       let left = Leftovers.find(session.machine, configuration, session.state)
@@ -262,19 +274,19 @@ enum BundleCommands {
     }
   }
 
-  private static func show(_ plan: PrunePlan, _ stages: EndedStages, _ session: Session) {
+  private static func show(_ plan: PrunePlan, _ stages: EndedStages, _ ended: EndedBundles, _ session: Session) {
     if session.isJSON {
       session.printJSON([
         "keep": JSON(plan.staying.map(\.id)), "remove": JSON(plan.going.map(\.id)),
         "removeCopies": .array(plan.goingCopies.map { ["target": .string($0.target), "bundle": .string($0.bundle)] }),
-        "removeStaged": JSON(stages.paths),
+        "removeStaged": JSON(stages.paths), "removeUnfinished": JSON(ended.paths),
       ])
     } else {
       session.print(
         table(
           plan.staying.map { ["keep", $0.id, $0.reason] } + plan.going.map { ["remove", $0.id, "no rule keeps it"] }
             + plan.goingCopies.map { ["remove", $0.bundle, "its copy at \($0.target)"] }
-            + stages.paths.map { ["remove", $0, "a restored copy that no run needs"] }))
+            + stages.paths.map { ["remove", $0, "a restored copy that no run needs"] } + ended.rows.map { ["remove", $0.path, $0.why] }))
     }
   }
 }

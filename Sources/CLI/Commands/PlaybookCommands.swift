@@ -129,6 +129,6 @@ extension Session {
         .usage, what: "\(file) cannot be used as it is", why: missing.joined(separator: "; "),
         next: "make \(missing.count == 1 ? "the file" : "these files"), or correct the \(missing.count == 1 ? "path" : "paths")")
     }
-    _ = try Offsite(configuration, machine, state)
+    try Offsite(configuration, machine, state).requireFittingKeys()
   }
 }

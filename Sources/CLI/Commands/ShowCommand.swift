@@ -35,12 +35,23 @@ enum ShowCommand {
   }
 
   private static func text(_ run: RunRecord, _ journal: RunJournal, _ session: Session) throws(Failure) -> String {
-    let style = session.outputStyle
     let facts = try RunFacts(run, journal)
+    var text = try story(facts, journal, session)
+    // A run that was put back is half of its story.
+    if let rollback = facts.rollback { text += "\n\n" + (try story(try RunFacts(rollback, journal), journal, session)) }
+    return text
+  }
+
+  private static func story(_ facts: RunFacts, _ journal: RunJournal, _ session: Session) throws(Failure) -> String {
+    let (style, run) = (session.outputStyle, facts.run)
     var head = [["Run", run.id.text], ["What", facts.title], ["State", style.paint(run.state)], ["Begun", localTime(run.created)]]
     if let ended = run.ended { head.append(["Ended", "\(localTime(ended)) (\((ended - run.created).forPeople))"]) }
     if let parent = run.parent { head.append(["Rolls back", "run \(parent)"]) }
-    if let rollback = facts.rollback { head.append(["Rolled back by", "run \(rollback.id), \(rollback.state.rawValue)"]) }
+    if let rollback = facts.rollback {
+      let earlier = try journal.rollbacks(of: run.id).filter { $0 != rollback.id }.map(\.text)
+      let more = earlier.isEmpty ? "" : "; before it \(naming(earlier))"
+      head.append(["Rolled back by", "run \(rollback.id), \(rollback.state.rawValue)\(more)"])
+    }
     head.append(["Host root", run.root])
     head.append(["Playbook", run.playbookFile])
     head.append(["Logs", session.state.directory(of: run.id)])
@@ -51,7 +62,10 @@ enum ShowCommand {
     for step in facts.steps where step.evidence != nil || step.attempts.count > 1 || step.error != nil {
       text += "\n" + style.paint(step.id, .bold) + "\n" + details(step, columns)
     }
-    let artifacts = try journal.artifacts(run.id).filter { $0.state != .removed }
+    // What earlier rollbacks moved is the newest one's to answer for.
+    let makers = try run.parent.map { (parent) throws(Failure) in try journal.rollbacks(of: parent).filter { $0 <= run.id } } ?? [run.id]
+    var artifacts: [ArtifactRecord] = []
+    for maker in makers { artifacts += try journal.artifacts(maker).filter { $0.state != .removed } }
     if artifacts.isEmpty { return text }
     return text + "\nPaths that the run made\n" + table(artifacts.map { ["  \($0.kind)", $0.path, $0.state.rawValue] }, within: columns)
   }

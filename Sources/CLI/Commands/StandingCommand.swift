@@ -1,4 +1,5 @@
 internal import Bundles
+internal import Cluster
 internal import Engine
 internal import Host
 internal import Journal
@@ -73,7 +74,7 @@ struct NewestBundle {
   init?(_ journal: RunJournal) throws(Failure) {
     var newest: NewestBundle?
     for record in try journal.bundles() {
-      let targets = Set(try journal.copies(of: record.id).filter(\.isWhole).map(\.target)).sorted()
+      let targets = record.targets(wholeIn: try journal.copies(of: record.id)).sorted()
       let taken = bundleTime(record.manifest) ?? record.created
       // One that is neither here nor anywhere else is none.
       guard record.removed == nil || !targets.isEmpty, newest.map({ $0.taken < taken }) ?? true else { continue }
@@ -102,9 +103,4 @@ struct NewestBundle {
       "drilled": JSON(record.drilled?.description), "removed": JSON(record.removed?.description), "targets": JSON(targets),
     ]
   }
-}
-
-extension CopyRecord {
-  /// `bundle.json` goes last: where it was read back, all of the bundle was.
-  var isWhole: Bool { file == BundleDirectory.manifestName && verified != nil && removed == nil }
 }

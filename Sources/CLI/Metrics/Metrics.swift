@@ -1,4 +1,5 @@
 internal import Bundles
+internal import Cluster
 internal import Journal
 internal import Model
 internal import Playbooks

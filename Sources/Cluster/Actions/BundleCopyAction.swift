@@ -30,6 +30,7 @@ public struct BundleCopyAction: Action {
       return Intentions(["no target is configured: the only copy stays in \(bundle.path)"])
     }
     var (lines, refusals): ([String], [String]) = ([], [])
+    do throws(Failure) { try offsite.requireFittingKeys() } catch { refusals.append("\(error)") }
     for target in offsite.targets {
       lines.append("\(bundle.path) → \(target.url)" + (target.isRequired ? "" : ", which may fail"))
       do throws(Failure) {
@@ -46,20 +47,11 @@ public struct BundleCopyAction: Action {
     let settings = try context.settings
     let offsite = try Offsite(settings, context.machine, context.state)
     if offsite.targets.isEmpty && !mayStayHere { throw Offsite.none }
-    var failures: [Failure] = []
-    for target in offsite.targets {
+    let watch = { (target: OffsiteTarget) in
       context.phase("to \(target.url)")
-      do throws(Failure) {
-        if let warning = try offsite.warnOfOwnDisk(target) { context.message("warning: \(warning)") }
-        _ = try offsite.copy(
-          bundle, to: target, context.journal,
-          Transfer(stop: context.stop, progress: context.progress) { context.phase("\($0), \(target.url)") })
-      } catch {
-        guard !target.isRequired, error.exit != .interrupted, error.exit != .held else { throw error }
-        failures.append(error)
-        context.message("warning: the copy to \(target.url) failed, and is not required: \(error)")
-      }
+      return Transfer(stop: context.stop, progress: context.progress) { context.phase("\($0), \(target.url)") }
     }
+    try offsite.copy(bundle, context.journal, watch: watch, tell: context.message)
     try SealedAhead.discard(bundle)
   }
 

@@ -38,7 +38,7 @@ public struct BundleVerify: Action {
       bundle.snapshot, expecting: Self.expectations(taken), withLiveDigest: true, stop: context.stop
     ) { done, total in context.progress(Progress(done: done, total: total)) }
     try failpoint("bundle-verify.read")
-    taken["live"] = try compareWithCluster(snapshot.report, context)
+    taken["live"] = try compareWithCluster(snapshot.report, taken["live"], context)
     let archive = try Files.exists(bundle.archive) ? try BundleFile.measure(bundle, BundleDirectory.archiveName) : nil
     let manifest = try BundleManifest.write(
       bundle, snapshot: snapshot, taken: taken, created: context.machine.now(), archive: archive)
@@ -52,36 +52,43 @@ public struct BundleVerify: Action {
     let snapshot = manifest.snapshot
     let keys = snapshot["liveKeys"]?.int ?? 0
     let archived = manifest.file(BundleDirectory.archiveName) != nil
+    let isCompared = manifest.json.at("live", "compared")?.bool == true
     return [
-      "summary": .string("\(keys) keys, revision \(manifest.revision), every page sound\(archived ? "" : "; without a node archive")"),
-      "bundle": .string(bundle.id), "revision": .int(manifest.revision), "keys": .int(keys),
+      "summary": .string(
+        "\(keys) keys, revision \(manifest.revision), every page sound\(isCompared ? "" : "; not compared with the live cluster")"
+          + (archived ? "" : "; without a node archive")),
+      "bundle": .string(bundle.id), "revision": .int(manifest.revision), "keys": .int(keys), "compared": .bool(isCompared),
       "liveDigest": snapshot["liveDigest"] ?? .null, "files": .array(manifest.files.map(\.json)),
       "objects": snapshot["objects"] ?? [:],
     ]
   }
 
-  /// Asks the live cluster how many keys it had at the snapshot's own revision: neither more nor less may be in the snapshot.
-  private func compareWithCluster(_ report: SnapshotReport, _ context: StepContext) throws(Failure) -> JSON {
-    let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
-    let client = try EtcdCluster(location.endpoints, stop: context.stop).healthyClient()
-    let live: KeySpace
-    do throws(Failure) {
-      live = try client.keySpace(prefix: location.prefix, revision: report.revision)
-    } catch {
-      // A revision that was compacted away can't be asked for any more; the snapshot is none the worse for it.
-      guard error.why.contains("compacted") else { throw error }
-      context.message("the live cluster has compacted revision \(report.revision): its counts could not be compared")
-      return ["revision": .int(report.revision), "compared": false]
-    }
-    guard live.total == Int64(report.liveKeys) else {
+  /// The live cluster had as many keys at the snapshot's own revision, no fewer and no more. They were counted when the snapshot was taken;
+  /// else they are counted now.
+  private func compareWithCluster(_ report: SnapshotReport, _ counted: JSON?, _ context: StepContext) throws(Failure) -> JSON {
+    var live = counted?["revision"]?.int == report.revision ? counted : nil
+    if live == nil { live = try count(at: report.revision, context) }
+    guard var live else { return ["revision": .int(report.revision), "compared": false] }
+    let total = live["total"]?.int ?? 0
+    guard total == Int64(report.liveKeys) else {
       throw Failure(
         .verification, what: "the snapshot does not hold what the cluster held",
-        why: "at revision \(report.revision) the cluster had \(live.total) keys, and the snapshot has \(report.liveKeys)",
+        why: "at revision \(report.revision) the cluster had \(total) keys, and the snapshot has \(report.liveKeys)",
         next: "take another snapshot with `kguard backup`, from another member if it happens again")
     }
-    var json = live.json
-    json["compared"] = true
-    return json
+    live["compared"] = true
+    return live
+  }
+
+  /// Nil where the cluster has compacted that revision away: the snapshot is none the worse for it.
+  private func count(at revision: Int64, _ context: StepContext) throws(Failure) -> JSON? {
+    let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
+    let client = try EtcdCluster(location.endpoints, stop: context.stop).healthyClient()
+    do throws(Failure) { return try client.keySpace(prefix: location.prefix, revision: revision).json } catch {
+      guard error.why.contains("compacted") else { throw error }
+      context.message("warning: the live cluster has compacted revision \(revision): its keys could not be compared with the snapshot's")
+      return nil
+    }
   }
 
   /// What the cluster said when the snapshot began.

@@ -69,36 +69,44 @@ struct ClusterAssess: Action {
     let configured = try context.settings.etcd.restore
     let mode = etcd.flatMap { Configuration.EtcdRestore(rawValue: $0) } ?? configured
     let isExternal = site.data == nil
+    let exchange = try target.exchange(context)
+    let isBegun = !target.unfinished.isEmpty
+    // What an earlier rollback took away is no damage of the run: what the first one saw decides.
+    var verdict = assessment.verdict
+    if verdict == .halfChanged { verdict = try target.firstVerdict(context) ?? verdict }
     var reasons = assessment.core
     if !assessment.files.isEmpty { reasons.append("\(assessment.files.count) files of the node are not as they were") }
-    if assessment.verdict == .unknown { reasons.append("the run kept no baseline: nothing proves that the cluster is as it was") }
+    if isBegun { reasons.append("an earlier rollback has begun to put the node back") }
+    if verdict == .unknown { reasons.append("the run kept no baseline: nothing proves that the cluster is as it was") }
     if mode == .always { reasons.append("etcd is always restored, as asked") }
 
-    var restoresEtcd = mode == .always || assessment.verdict == .halfChanged || assessment.verdict == .unknown
-    var restores = restoresEtcd || assessment.verdict == .changedBack
+    var restoresEtcd = mode == .always || verdict == .halfChanged || verdict == .unknown || exchange == .half
+    var restores = restoresEtcd || verdict == .changedBack || (isBegun && assessment.verdict != .unchanged)
     if isExternal {
       if restoresEtcd { reasons.append(externalAdvice(context, target)) }
       restoresEtcd = false
     } else if mode == .never {
+      if exchange == .half { throw halfExchanged(target) }
       try requireSameEtcd(context, target)
       if restoresEtcd { reasons.append("etcd is never restored, as asked") }
       restoresEtcd = false
     }
-    if restoresEtcd, try target.hasSwapped() {
-      reasons.append("an earlier rollback has put etcd's data back already")
+    if restoresEtcd, exchange == .whole {
+      reasons.append("it has put etcd's data back already")
       restoresEtcd = false
+      restores = assessment.verdict != .unchanged
     }
     let bundle = try target.bundle(context)
     if restoresEtcd, let members = bundle?.etcd["members"]?.array, members.count > 1 { throw severalMembers(members.count, target) }
     if restoresEtcd && bundle == nil {
-      guard assessment.verdict == .unknown && mode != .always else { throw noBundle(reasons, target) }
+      guard verdict == .unknown && mode != .always else { throw noBundle(reasons, target) }
       // Neither a baseline nor a bundle: the run came not far enough to have changed anything that could be put back.
       (restoresEtcd, restores) = (false, false)
       reasons = ["the run has neither a baseline nor a bundle: it came not far enough to change anything"]
     }
     return [
-      "summary": .string(summary(assessment, restores, restoresEtcd, reasons) + Self.words(packages)),
-      "verdict": .string(assessment.verdict.rawValue), "restore": .bool(restores), "etcd": .bool(restoresEtcd),
+      "summary": .string(summary(assessment, restores, restoresEtcd, isBegun, reasons) + Self.words(packages)),
+      "verdict": .string(verdict.rawValue), "restore": .bool(restores), "etcd": .bool(restoresEtcd), "proof": .bool(isBegun),
       "packages": .bool(!assessment.programs.isEmpty || !packages.isEmpty),
       "reasons": JSON(Array(reasons.prefix(50))), "files": JSON(Array(assessment.files.prefix(100))), "programs": JSON(assessment.programs),
       "unready": JSON(Array(assessment.unready.prefix(100))), "uncordon": .bool(try isCordonedByRun(context, target)),
@@ -114,7 +122,7 @@ struct ClusterAssess: Action {
       "summary": .string("\(reason): nothing is restored, no write is lost" + Self.words(packages)),
       "verdict": .string(Assessment.Verdict.untouched.rawValue), "restore": false, "etcd": false, "packages": .bool(!packages.isEmpty),
       "reasons": JSON([reason]), "files": .array([]), "programs": JSON(packages), "bundle": JSON(try target.bundle(context)?.id),
-      "external": .bool(isExternal), "uncordon": false,
+      "external": .bool(isExternal), "uncordon": false, "proof": false,
     ]
   }
 
@@ -122,8 +130,9 @@ struct ClusterAssess: Action {
     packages.isEmpty ? "" : "; packages go back: " + packages.joined(separator: ", ")
   }
 
-  private func summary(_ assessment: Assessment, _ restores: Bool, _ etcd: Bool, _ reasons: [String]) -> String {
+  private func summary(_ assessment: Assessment, _ restores: Bool, _ etcd: Bool, _ isBegun: Bool, _ reasons: [String]) -> String {
     guard restores else {
+      if isBegun { return "an earlier rollback has put the node back: it is compared with the bundle and the baseline again" }
       let unready = assessment.unready
       if unready.isEmpty { return "nothing changed and all is healthy: nothing is restored, no write is lost" }
       return "nothing changed: nothing is restored, no write is lost; not as before: " + naming(unready, most: 4, separator: "; ")
@@ -154,6 +163,14 @@ struct ClusterAssess: Action {
       .needsOperator, what: "cannot roll back without restoring etcd",
       why: "etcd was moved from \(before) to \(now), and an older one refuses its data",
       next: "allow the restore: `kguard rollback \(target.run) --etcd auto`")
+  }
+
+  /// Etcd would not start, or start with data of two times.
+  private func halfExchanged(_ target: RollbackTarget) -> Failure {
+    Failure(
+      .needsOperator, what: "cannot roll back without restoring etcd",
+      why: "an earlier rollback has exchanged a part of etcd's data",
+      next: "run `kguard rollback \(target.run) --etcd auto`, which exchanges it whole")
   }
 
   /// One member that is restored alone founds a cluster of its own, or none: all of them have to be, from the same file and at once.

@@ -78,8 +78,11 @@ struct ClusterVerifyRestored: Action {
       next: "see `kguard logs \(context.run) packages` for what kept them from it; by hand: \(packages.commands)")
   }
 
-  /// Nothing but packages was put back where the assessment says so.
-  private func hasRestored(_ context: StepContext) -> Bool { undo != nil || context.evidence(of: "assess")?["restore"]?.bool != false }
+  /// Nothing but packages was put back where the assessment says so; what an earlier rollback put back has to be proven all the same.
+  private func hasRestored(_ context: StepContext) -> Bool {
+    guard undo == nil, let assessed = context.evidence(of: "assess") else { return true }
+    return assessed["restore"]?.bool != false || assessed["proof"]?.bool == true
+  }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {
     guard let text = try Files.textIfPresent(file(context)) else {
@@ -87,7 +90,7 @@ struct ClusterVerifyRestored: Action {
     }
     AvailabilitySampler.end(context)
     var evidence = try JSON(parsing: text)
-    let outage = try Outage(context)
+    let outage = try Outage(context, together: undo == nil ? try RollbackTarget(context).unfinished : [])
     evidence["milliseconds"] = outage.split
     let took = away(context, outage)
     if undo != nil {
@@ -124,7 +127,7 @@ struct ClusterVerifyRestored: Action {
 
   /// What the rollback had moved lies where it was: it can't be taken back once more.
   private func markUndone(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
-    for artifact in target.moved where artifact.state != .removed && artifact.kind != EtcdRescue.kind {
+    for artifact in target.records where artifact.state != .removed && artifact.kind != EtcdRescue.kind {
       try context.journal.artifact(
         artifact.run, step: artifact.step, kind: artifact.kind, path: artifact.path, .removed, at: context.machine.now())
     }
@@ -241,6 +244,12 @@ struct ClusterVerifyRestored: Action {
 
   private func proof(_ context: StepContext, _ target: RollbackTarget) throws(Failure) -> JSON? {
     guard hasSwapped(target) else { return nil }
+    guard try target.exchange(context) == .whole else {
+      throw Failure(
+        .needsOperator, what: "etcd does not run on the bundle's data",
+        why: "only a part of it was put into place, or it was replaced since",
+        next: "run `kguard rollback \(target.run) --etcd auto`, which exchanges it whole")
+    }
     let path = context.state.directory(of: context.run) + "/after.db"
     try Files.removeOwn(path)
     let cluster = try context.settings.etcdCluster(context.machine, stop: context.stop)
@@ -251,7 +260,8 @@ struct ClusterVerifyRestored: Action {
       throw Failure(
         .needsOperator, what: "the restored cluster lacks \(proof.gone.count) objects of the bundle",
         why: proof.gone.prefix(5).joined(separator: ", "),
-        next: "see who deleted them since the start (the API server's audit log); `kguard bundle cat` prints each from the bundle")
+        next: "see who deleted them since the start (the API server's audit log); `kguard bundle cat` prints each from the bundle; "
+          + "once they are back, run `kguard resume`; `kguard abandon` leaves it as it is")
     }
     return proof.json
   }

@@ -1,5 +1,6 @@
 internal import Engine
 internal import Host
+internal import Journal
 internal import Model
 internal import Playbooks
 
@@ -16,6 +17,8 @@ struct KubeadmApply: Action {
   static let changesCluster = true
   static let stopping = Stopping.waits
 
+  /// An event: from here on kubeadm may have changed the control plane.
+  private static let begun = "kubeadm-begun"
   /// How long the control plane may take to be what kubeadm says it is.
   static let settlingTime = Duration.seconds(120)
   /// How long the proof at the end may find it unwell.
@@ -30,7 +33,7 @@ struct KubeadmApply: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    if context.isResume { try AvailabilitySampler.start(context) }
+    try AvailabilitySampler.goOn(context)
     // Files first: where they are old, nobody has to be asked.
     let manifests = try ControlPlane.manifestVersions(context.machine)
     guard ControlPlane.names.allSatisfy({ manifests[$0] == version }) else { return false }
@@ -53,10 +56,16 @@ struct KubeadmApply: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     // Where kubeadm was at work already, going on is better than going back, whatever the bundle's age.
-    _ = try GuardedBundle.require(context, maxAge: context.isResume ? nil : maxAge)
+    let isBegun = try context.journal.events(context.run).contains { $0.type == Self.begun }
+    _ = try GuardedBundle.require(context, maxAge: isBegun ? nil : maxAge)
     try AvailabilitySampler.start(context)
     try refuseAnother(context)
     try waitForServer(context)
+    try failpoint("kubeadm-apply/begin.before")
+    if !isBegun {
+      let detail: JSON = ["version": .string(version.description)]
+      try context.journal.note(context.run, step: context.step, Self.begun, detail, at: context.machine.now())
+    }
     try failpoint("kubeadm-apply/command.before")
     let reporter = CrashReporter(context, version)
     var end = try apply(context, reporter)

@@ -16,7 +16,7 @@ struct KubeletRestart: Action {
   init(_ inputs: ActionInputs) throws(Failure) { timeout = inputs["timeout"].flatMap { Duration(text: $0) } ?? .seconds(180) }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
-    if context.isResume { try AvailabilitySampler.start(context) }
+    try AvailabilitySampler.goOn(context)
     guard let before = try record(context), let now = try Kubelet.process(context.machine), now != before else { return false }
     return (try? problem(context)) == .some(nil)
   }

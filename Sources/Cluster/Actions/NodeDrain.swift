@@ -24,6 +24,7 @@ struct NodeDrain: Action {
   }
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    try AvailabilitySampler.goOn(context)
     let view = try look(context)
     return view.isSole || (view.isCordoned && view.evictable.isEmpty)
   }
@@ -57,6 +58,7 @@ struct NodeDrain: Action {
       view = try look(context)
       if view.evictable.isEmpty { return }
       if monotonicNow() >= end { throw stuck(view, reasons) }
+      try failpoint("node-drain/evict.before")
       for pod in view.evictable {
         if case .later(let why) = try writes.evict(namespace: pod.namespace, pod: pod.name) {
           reasons[pod.namespace + "/" + pod.name] = why

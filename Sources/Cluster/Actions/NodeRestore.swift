@@ -100,7 +100,9 @@ struct NodeRestore: Action {
     let former = try Access.of(path)
     var detail: JSON = [:]
     switch difference {
-    case .changed: try Files.makeDirectory(Files.directory(of: path))
+    case .changed:
+      try Files.makeDirectory(Files.directory(of: path))
+      if former != nil { detail["replaces"] = true }
     case .added: detail["added"] = true
     }
     // The intent comes first: without a file that moved aside, a crash would leave no trace of what was made here.
@@ -143,7 +145,10 @@ struct NodeRestore: Action {
     var changes: [Change] = []
     let undone = Set(try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind && $0.state == .present }.map(\.path))
     for artifact in target.moved(Self.restoredKind) where seen.insert(artifact.path).inserted && !undone.contains(artifact.path) {
-      changes.append(Change(path: artifact.path, former: target.moved(Self.asideKind).first { $0.origin == artifact.path }?.path))
+      let former = target.moved(Self.asideKind).first { $0.origin == artifact.path }?.path
+      // Planned, and failed before anything gave way: the file is no rollback's.
+      if former == nil, artifact.state == .planned, [artifact.detail["replaces"], artifact.detail["added"]].contains(true) { continue }
+      changes.append(Change(path: artifact.path, former: former))
     }
     return changes.reversed()
   }

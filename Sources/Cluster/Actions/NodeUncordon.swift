@@ -12,6 +12,7 @@ struct NodeUncordon: Action {
   init(_ inputs: ActionInputs) throws(Failure) {}
 
   func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    try AvailabilitySampler.goOn(context)
     if try !Self.isOurs(context) { return true }
     return try !NodeView(context).isCordoned
   }

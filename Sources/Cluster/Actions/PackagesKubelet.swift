@@ -15,7 +15,11 @@ struct PackagesKubelet: Action {
     change = PackageChange(packages: ["kubelet", "kubectl"], version: try inputs.requireVersion("version"), mayStay: true)
   }
 
-  func isInEffect(_ context: StepContext) throws(Failure) -> Bool { try change.isInEffect(context) }
+  func isInEffect(_ context: StepContext) throws(Failure) -> Bool {
+    try AvailabilitySampler.goOn(context)
+    return try change.isInEffect(context)
+  }
+
   func intentions(_ outlook: Outlook) throws(Failure) -> Intentions { try change.intentions(outlook) }
   func perform(_ context: StepContext) throws(Failure) {
     do throws(Failure) { try change.perform(context) } catch {

@@ -126,8 +126,7 @@ public struct Drill {
       let isOwn = data.plan.id == order.plan.id
       if data.state == .complete {
         guard isOwn else { continue }
-        let isThere = try Files.info(data.plan.staged + "/member/snap/db") != nil
-        if isThere && data.snapshot == order.sha256 && data.plan == order.plan { return data }
+        if data.snapshot == order.sha256, data.plan == order.plan, try data.isWhole() { return data }
       } else if data.maker.isAlive && data.maker != .current() {
         guard isOwn else { continue }
         throw Failure(

@@ -15,7 +15,7 @@ public struct EndedStages {
   public init(_ journal: RunJournal, running: RunID? = nil, step: String? = nil) throws(Failure) {
     var (ended, needed): ([ArtifactRecord], Set<String>) = ([], [])
     for artifact in try journal.presentArtifacts(StagingPlan.artifactKind) {
-      let isOver = artifact.run == running ? try Self.isLast(step, of: artifact.run, journal) : try Self.hasEnded(artifact.run, journal)
+      let isOver = artifact.run == running ? try Self.isLast(step, of: artifact.run, journal) : try journal.hasEnded(artifact.run)
       if isOver { ended.append(artifact) } else { needed.insert(artifact.path) }
     }
     // A later drill or rollback of the same bundle stages at the same place.
@@ -25,13 +25,6 @@ public struct EndedStages {
   private static func isLast(_ step: String?, of run: RunID, _ journal: RunJournal) throws(Failure) -> Bool {
     guard let step else { return false }
     return try journal.steps(run).allSatisfy { $0.id == step || $0.state.isSettled }
-  }
-
-  /// A rollback has not ended while the run that it rolls back has not.
-  private static func hasEnded(_ id: RunID, _ journal: RunJournal) throws(Failure) -> Bool {
-    guard let run = try journal.run(id), run.state.isFinal else { return false }
-    guard let parent = run.parent else { return true }
-    return try journal.run(parent)?.state.isFinal ?? true
   }
 
   /// What cannot be removed is told and left; nobody's run depends on it.

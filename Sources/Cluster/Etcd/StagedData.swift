@@ -26,6 +26,13 @@ public struct StagedData: Sendable, Equatable {
     return found
   }
 
+  /// All of it stands there. A rollback that failed half way has taken a part of it.
+  func isWhole() throws(Failure) -> Bool {
+    guard state == .complete, try Files.info(plan.staged + "/member/snap/db")?.kind == .file else { return false }
+    guard let wal = plan.stagedWAL else { return true }
+    return try Files.info(wal)?.kind == .directory
+  }
+
   /// Removes the staged directory, what belongs to it, and at last its marker.
   public func discard() throws(Failure) {
     try OwnProcess.endAll(using: [plan.staged, plan.scratch])

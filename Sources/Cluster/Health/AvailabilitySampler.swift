@@ -38,6 +38,11 @@ final class AvailabilitySampler: Sendable {
     if let new { startThread("availability") { new.sample() } }
   }
 
+  /// Goes on where an earlier process of the run had begun to sample: it may have died at any step.
+  static func goOn(_ context: StepContext) throws(Failure) {
+    if try Files.exists(file(context)) { try start(context) }
+  }
+
   /// Ends it; what was measured stays in the file.
   static func end(_ context: StepContext) {
     let path = file(context)

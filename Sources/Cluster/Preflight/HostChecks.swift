@@ -1,5 +1,7 @@
+internal import Bundles
 internal import Engine
 internal import Host
+internal import Journal
 internal import Model
 internal import Playbooks
 
@@ -66,7 +68,7 @@ enum HostChecks {
       }
       if short.isEmpty { return .pass(words.joined(separator: "; ")) }
       let remedy =
-        "free space there (see the check leftovers; `kguard bundle prune` removes restored copies), or move kguard's state with --state"
+        "free space there (see the check leftovers; `kguard bundle prune` removes what nobody needs), or move kguard's state with --state"
       return .fail(short.joined(separator: "; "), remedy: remedy)
     }
   }
@@ -99,8 +101,15 @@ enum HostChecks {
   private static func leftovers(_ scene: PreflightScene) -> Check {
     Check("leftovers") { () throws(Failure) in
       let found = Leftovers.find(scene.machine, scene.configuration, scene.state)
-      if found.items.isEmpty { return .pass("earlier rollbacks and drills have left nothing") }
-      return .pass("earlier rollbacks and drills have left " + found.words)
+      let ended = try RunJournal.open(in: scene.state.path, .read).map { (journal) throws(Failure) in
+        try EndedBundles(journal, scene.state).unmade.map(\.path)
+      }
+      var words: [String] = []
+      if !found.items.isEmpty { words.append("earlier rollbacks and drills have left " + found.words) }
+      if let ended, !ended.isEmpty {
+        words.append("snapshots that never became a bundle, which `kguard bundle prune` removes: \(naming(ended))")
+      }
+      return .pass(words.isEmpty ? "earlier rollbacks and drills have left nothing" : words.joined(separator: "; "))
     }
   }
 }

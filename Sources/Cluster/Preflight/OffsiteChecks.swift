@@ -14,13 +14,13 @@ enum OffsiteChecks {
       }
       return .fail(Offsite.none.why, remedy: Offsite.none.next)
     }
+    do throws(Failure) { try offsite.requireFittingKeys() } catch { return .fail(error.description, remedy: error.next) }
     var (good, bad, optional): ([String], [String], [String]) = ([], [], [])
     var (remedies, notes): ([String], [String]) = ([], [])
     for target in offsite.targets {
       do throws(Failure) {
         if let note = try offsite.warnOfOwnDisk(target) { notes.append(note) }
-        let store = try offsite.open(target)
-        _ = try store.probe()
+        let store = try offsite.probe(target)
         good.append(store.url)
       } catch {
         remedies.append(error.exit == .preflightRefused ? error.next : "check the URL, the credentials and the network")

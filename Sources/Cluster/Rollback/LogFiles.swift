@@ -9,6 +9,7 @@ internal import Model
 struct LogFiles {
   static let asideKind = "etcd-log-aside"
   static let restoredKind = "etcd-log-restored"
+  static let replacedKind = "etcd-log-replaced"
 
   let exchange: EtcdExchange
   let context: StepContext
@@ -48,6 +49,11 @@ struct LogFiles {
     try Files.giveAccess(incoming, as: outgoing)
     try failpoint("\(context.step)/\(exchange.name)-access.after")
     for name in try regularFiles(incoming) {
+      // What an earlier rollback brought in before it failed gives way to what was restored since: the data is of this restore too.
+      if try Files.exists("\(live)/\(name)") {
+        let away = "\(live)/kguard-replaced-\(context.run)/\(name)"
+        try context.move(Self.replacedKind, "\(live)/\(name)", to: away, label: "\(exchange.name)-file-replaced")
+      }
       try context.move(Self.restoredKind, "\(incoming)/\(name)", to: "\(live)/\(name)", label: "\(exchange.name)-file-restored")
     }
     try Files.removeOwnEmptyDirectory(incoming)

@@ -6,41 +6,58 @@ internal import Model
 struct Outage {
   enum Phase: String, CaseIterable { case stop, swap, files, start, verify }
 
-  private var json: JSON
-  private let path: String
+  /// Of earlier rollbacks that ended half way, the oldest first, and of this one.
+  private let parts: [JSON]
 
-  init(_ context: StepContext) throws(Failure) {
-    path = context.state.directory(of: context.run) + "/outage.json"
-    json = [:]
-    if let text = try Files.textIfPresent(path), let found = try? JSON(parsing: text) { json = found }
+  /// `together`: the rollbacks of the same run that moved something, this one among them.
+  init(_ context: StepContext, together rollbacks: [RunID] = []) throws(Failure) {
+    var parts: [JSON] = []
+    for run in rollbacks.filter({ $0 != context.run }) + [context.run] { parts.append(try Self.read(context, run)) }
+    self.parts = parts
   }
 
   static func begin(_ phase: Phase, _ context: StepContext) throws(Failure) {
-    var outage = try Outage(context)
-    if outage.json[phase.rawValue] != nil { return }
-    outage.json[phase.rawValue] = ["began": .int(context.machine.now().milliseconds)]
-    try outage.save(context)
+    var record = try read(context, context.run)
+    if record[phase.rawValue] != nil { return }
+    record[phase.rawValue] = ["began": .int(context.machine.now().milliseconds)]
+    try save(record, context)
   }
 
   static func end(_ phase: Phase, _ context: StepContext) throws(Failure) {
-    var outage = try Outage(context)
-    guard let began = outage.json.at(phase.rawValue, "began")?.int else { return }
+    var record = try read(context, context.run)
+    guard let began = record.at(phase.rawValue, "began")?.int else { return }
     let now = context.machine.now().milliseconds
-    outage.json[phase.rawValue] = ["began": .int(began), "ended": .int(now), "milliseconds": .int(max(0, now &- began))]
-    try outage.save(context)
+    record[phase.rawValue] = ["began": .int(began), "ended": .int(now), "milliseconds": .int(max(0, now &- began))]
+    try save(record, context)
   }
 
-  private func save(_ context: StepContext) throws(Failure) {
+  private static func path(_ context: StepContext, _ run: RunID) -> String { context.state.directory(of: run) + "/outage.json" }
+
+  private static func read(_ context: StepContext, _ run: RunID) throws(Failure) -> JSON {
+    guard let text = try Files.textIfPresent(path(context, run)), let found = try? JSON(parsing: text) else { return [:] }
+    return found
+  }
+
+  private static func save(_ record: JSON, _ context: StepContext) throws(Failure) {
     try Files.makeDirectory(context.state.directory(of: context.run), mode: 0o700)
-    try Files.replace(path, with: Array(json.text(pretty: true).utf8))
+    try Files.replace(path(context, context.run), with: Array(record.text(pretty: true).utf8))
   }
 
-  func milliseconds(_ phase: Phase) -> Int64? { json.at(phase.rawValue, "milliseconds")?.int }
+  func milliseconds(_ phase: Phase) -> Int64? {
+    let all = parts.compactMap { $0.at(phase.rawValue, "milliseconds")?.int }
+    return all.isEmpty ? nil : all.reduce(0, &+)
+  }
 
-  /// From the first manifest that was moved out until the API server was ready again.
+  /// From the first manifest that was moved out until the API server was ready again, each time.
   var total: Int64? {
-    guard let began = json.at("stop", "began")?.int, let ended = json.at("start", "ended")?.int else { return nil }
-    return max(0, ended &- began)
+    var (sum, open): (Int64?, Int64?) = (nil, nil)
+    for part in parts {
+      open = open ?? part.at("stop", "began")?.int
+      guard let began = open, let ended = part.at("start", "ended")?.int else { continue }
+      sum = (sum ?? 0) &+ max(0, ended &- began)
+      open = nil
+    }
+    return sum
   }
 
   /// Milliseconds by phase.

@@ -3,6 +3,7 @@ internal import Engine
 internal import Host
 internal import Journal
 internal import Model
+internal import Playbooks
 
 /// The run that is put back, and what its rollbacks have moved so far. A rollback that failed is followed by another one, which
 /// finds the node as the first has left it.
@@ -10,8 +11,10 @@ struct RollbackTarget {
   let run: RunID
   /// Its rollbacks, the oldest first.
   let rollbacks: [RunID]
-  /// What they have moved, in that order.
+  /// What they have moved, in that order. A move that was planned and did not happen, since the step failed first, is none.
   let moved: [ArtifactRecord]
+  /// With those.
+  let records: [ArtifactRecord]
 
   /// `undo` names the run whose rollback is taken back; without it, the target is the run that this one rolls back.
   init(_ context: some StepSight, undo: String? = nil) throws(Failure) {
@@ -28,9 +31,13 @@ struct RollbackTarget {
       run = parent
     }
     rollbacks = try context.records?.rollbacks(of: run) ?? []
-    var moved: [ArtifactRecord] = []
-    for rollback in rollbacks { moved += try context.artifacts(of: rollback) }
-    self.moved = moved
+    var (records, moved): ([ArtifactRecord], [ArtifactRecord]) = ([], [])
+    for rollback in rollbacks { records += try context.artifacts(of: rollback) }
+    for record in records {
+      if record.state == .planned, record.kind != NodeRestore.restoredKind, try !Files.exists(record.path) { continue }
+      moved.append(record)
+    }
+    (self.records, self.moved) = (records, moved)
   }
 
   func moved(_ kind: String) -> [ArtifactRecord] { moved.filter { $0.kind == kind && $0.state != .removed } }
@@ -52,11 +59,40 @@ struct RollbackTarget {
     return nil
   }
 
-  /// True where an earlier rollback has put the bundle's data into place and it is still there.
-  func hasSwapped() throws(Failure) -> Bool {
-    let restored = moved(EtcdExchange.restoredKind)
-    guard !restored.isEmpty else { return false }
-    for artifact in restored where try Files.info(artifact.path)?.inode != EtcdExchange.inode(artifact) { return false }
-    return true
+  // MARK: - What earlier rollbacks have done
+
+  /// Those that failed half way, the oldest first: they moved something, and it was not taken back.
+  var unfinished: [RunID] {
+    let movers = Set(moved.filter { $0.state != .removed && ![EtcdRescue.kind, StagingPlan.artifactKind].contains($0.kind) }.map(\.run))
+    return rollbacks.filter(movers.contains)
+  }
+
+  /// What the first of them saw before it took the control plane down. What later ones find missing is their own work.
+  func firstVerdict(_ context: some StepSight) throws(Failure) -> Assessment.Verdict? {
+    guard let first = unfinished.first, first != context.run else { return nil }
+    let steps = try context.records?.steps(first) ?? []
+    return steps.first { $0.action == ClusterAssess.signature.path }?.evidence?["verdict"]?.string.flatMap { .init(rawValue: $0) }
+  }
+
+  /// How far the exchange of etcd's data came.
+  enum Exchange { case notBegun, half, whole }
+
+  func exchange(_ context: some StepSight) throws(Failure) -> Exchange {
+    guard let plan = try stagingPlan(context) else { return .notBegun }
+    let exchanges = EtcdExchange.swaps(plan, self, run: context.run)
+    var done = 0
+    for exchange in exchanges {
+      guard let restored = moved(EtcdExchange.restoredKind).last(where: { $0.path == exchange.live }) else { continue }
+      // Of a mount point the inode says nothing: its files move one by one.
+      if exchange.movesFiles {
+        if restored.state == .present { done += 1 }
+      } else if let now = try Files.info(exchange.live)?.inode, now == EtcdExchange.inode(restored) {
+        done += 1
+      }
+    }
+    if done == exchanges.count { return .whole }
+    if done > 0 { return .half }
+    for aside in moved(EtcdExchange.asideKind) where try Files.exists(aside.path) { return .half }
+    return .notBegun
   }
 }

@@ -30,11 +30,9 @@ struct StagedCopy {
 
   /// What stands there is whole by its marker, and of this bundle.
   func ready() throws(Failure) -> StagedData? {
-    guard let data = try StagedData.read(plan), data.state == .complete, data.plan == plan,
-      data.snapshot == manifest.file(BundleDirectory.snapshotName)?.sha256,
-      try Files.info(plan.staged + "/member/snap/db")?.kind == .file
+    guard let data = try StagedData.read(plan), data.plan == plan,
+      data.snapshot == manifest.file(BundleDirectory.snapshotName)?.sha256, try data.isWhole()
     else { return nil }
-    if let wal = plan.stagedWAL, try Files.info(wal)?.kind != .directory { return nil }
     return data
   }
 

@@ -19,6 +19,7 @@ import Testing
       #expect(json["totalSize"]?.int == report.totalSize)
       #expect(report.trailer == trailer)
       #expect(report.sha256 == sha256(try Files.read(path)))
+      #expect(try SnapshotReader(path).newestRevision() == report.revision)
       return report
     }
     let empty = try compare(try etcd.snapshot("empty.db"), trailer: .valid)

@@ -33,11 +33,8 @@ import Testing
 
   static func error(_ code: String) -> JSON { .string("<Error><Code>\(code)</Code><Message>as the test wants</Message></Error>") }
 
-  /// Puts an object of three parts, and reads it back.
-  func copy(_ store: any Store) throws -> ReadBackProof {
-    let file = try directory.noise("snapshot", 11 << 20)
-    return try store.ensure("b/snapshot", .file(file.path, size: Int64(file.bytes.count), sha256: file.sha256), retry: retry).proof
-  }
+  /// Of three parts.
+  func bundle(isSealed: Bool = true) throws -> SentBundle { try SentBundle(in: directory, 11 << 20, isSealed: isSealed) }
 
   @Test(
     arguments: [
@@ -56,13 +53,15 @@ import Testing
       ["method": "GET", "path": "/b/snapshot", "do": "truncate", "bytes": 1_000_000],
       ["method": "GET", "path": "/b/snapshot", "do": "flip"],
       ["method": "HEAD", "path": "/b/snapshot", "do": "status", "status": 500, "times": 3],
-    ] as [JSON]) func `what passes is tried again until the copy is right`(rule: JSON) throws
+    ] as [JSON], [false, true]) func `what passes is tried again until the copy is right`(rule: JSON, isSealed: Bool) throws
   {
     let server = try rclone()
     let proxy = try proxy(server, [rule])
-    let proof = try copy(open(proxy))
-    #expect(try Files.read(directory.path + "/buckets/bundles/c/b/snapshot") == Files.read(directory.path + "/snapshot"))
-    #expect(proof.size == 11 << 20)
+    let bundle = try bundle(isSealed: isSealed)
+    // The second time it looks at what is there.
+    for _ in 1...2 { try bundle.copy(to: open(proxy), retry: retry) }
+    #expect(bundle.sent == SentBundle.files && bundle.readBack == Set(SentBundle.files))
+    #expect(try bundle.opened(directory.path + "/buckets/bundles/c/" + bundle.name) == bundle.noise)
     #expect(proxy.logged.contains { $0.hasSuffix(" " + (rule["do"]?.string ?? "")) }, "the fault was met")
   }
 
@@ -86,49 +85,76 @@ import Testing
   @Test func `an upload that fails is aborted, and nothing is seen of it`() throws {
     let server = try rclone()
     let proxy = try proxy(server, [["method": "PUT", "path": "partNumber=2", "do": "status", "status": 403, "times": 9]])
-    #expect(throws: Failure.self) { try copy(open(proxy)) }
+    let bundle = try bundle()
+    #expect(throws: Failure.self) { try bundle.copy(to: open(proxy), retry: retry) }
     #expect(proxy.logged.contains { $0.hasPrefix("DELETE") && $0.contains("uploadId") })
-    #expect(try open(server).head("b/snapshot") == nil)
+    #expect(try open(server).head(bundle.name) == nil)
   }
 
   @Test func `a completion that fails in an answer of 200 is a failure`() throws {
     let server = try rclone()
     let body = Self.error("InvalidPart")
     let proxy = try proxy(server, [["method": "POST", "path": "uploadId", "do": "status", "status": 200, "body": body, "times": 9]])
-    let failure = #expect(throws: Failure.self) { try copy(open(proxy)) }
+    let bundle = try bundle()
+    let failure = #expect(throws: Failure.self) { try bundle.copy(to: open(proxy), retry: retry) }
     #expect(failure?.why.contains("InvalidPart") == true && failure?.isTransient == false)
-    #expect(try open(server).head("b/snapshot") == nil)
+    #expect(try open(server).head(bundle.name) == nil)
   }
 
   @Test(
     arguments: [
       ["method": "GET", "path": "/b/snapshot", "do": "truncate", "bytes": 1_000_000, "times": 99],
       ["method": "GET", "path": "/b/snapshot", "do": "flip", "times": 99],
-    ] as [JSON]) func `an object that is not what was sent is never copied`(rule: JSON) throws
+      // The header of a sealed file.
+      ["method": "GET", "path": "/b/snapshot", "do": "flip", "at": 40, "times": 99],
+    ] as [JSON], [false, true]) func `an object that is not what was sent is never copied`(rule: JSON, isSealed: Bool) throws
   {
     let server = try rclone()
-    let failure = #expect(throws: Failure.self) { try copy(open(proxy(server, [rule]))) }
-    #expect(failure?.exit == .verification, "\(String(describing: failure))")
+    let bundle = try bundle(isSealed: isSealed)
+    let failure = #expect(throws: Failure.self) { try bundle.copy(to: open(proxy(server, [rule])), retry: retry) }
+    #expect(failure?.exit == .verification && bundle.readBack.isEmpty, "\(String(describing: failure))")
+    #expect(failure?.what.contains(bundle.name) == true, "\(String(describing: failure))")
+  }
+
+  @Test(arguments: [false, true]) func `what was read back and differs later counts no more before it is sent again`(isSealed: Bool) throws
+  {
+    let server = try rclone()
+    let bundle = try bundle(isSealed: isSealed)
+    try bundle.copy(to: open(server), retry: retry)
+    let rules: [JSON] = [
+      ["method": "GET", "path": "/b/snapshot", "do": "flip", "at": 40, "times": 99],
+      ["method": "PUT", "do": "status", "status": 403, "times": 99],
+    ]
+    let failure = #expect(throws: Failure.self) { try bundle.copy(to: open(proxy(server, rules)), retry: retry) }
+    #expect(failure?.exit == .failed && bundle.readBack == ["SHA256SUMS", "bundle.json"], "\(String(describing: failure))")
+    // The store was right all the time: it is only read.
+    try bundle.copy(to: open(server), retry: retry)
+    #expect(bundle.sent == SentBundle.files && bundle.readBack == Set(SentBundle.files))
   }
 
   @Test func `a server that stores half of what it accepted is found out`() throws {
     let server = try rclone()
-    let path = directory.path + "/buckets/bundles/c/b/snapshot"
     let store = try open(server)
-    let file = try directory.noise("snapshot", 3 << 20)
-    let receipt = try store.put("b/snapshot", .file(file.path, size: 3 << 20, sha256: file.sha256), Transfer())
-    try Files.replace(path, with: Array(file.bytes.prefix(1 << 20)))
-    let failure = #expect(throws: Failure.self) { try store.readBack("b/snapshot", expecting: receipt, retry: retry) }
+    let bundle = try bundle()
+    try bundle.copy(to: store, retry: retry)
+    let path = directory.path + "/buckets/bundles/c/" + bundle.name
+    try Files.replace(path, with: Array(try Files.read(path).prefix(1 << 20)))
+    let receipt = try #require(bundle.receipts["snapshot.db"])
+    let failure = #expect(throws: Failure.self) { try store.readBack(bundle.name, expecting: receipt, retry: retry) }
     #expect(failure?.exit == .verification && failure?.why.contains("1048576 bytes") == true, "\(String(describing: failure))")
-    // Resumed, it is sent again and is right.
-    #expect(try !store.ensure("b/snapshot", .file(file.path, size: 3 << 20, sha256: file.sha256)).wasThere)
+    // It is sent again and is right.
+    try bundle.copy(to: store, retry: retry)
+    #expect(bundle.sent == SentBundle.files + ["snapshot.db"])
+    #expect(try bundle.opened(path) == bundle.noise)
   }
 
   @Test func `a server that says yes and stores nothing is found out`() throws {
     let server = try rclone()
     let proxy = try proxy(server, [["method": "PUT", "do": "swallow", "times": 99]])
     let store = try open(proxy)
-    #expect(throws: Failure.self) { try store.ensure("b/x", .bytes([1, 2, 3]), retry: retry) }
+    let bundle = try bundle()
+    #expect(throws: Failure.self) { try bundle.copy(to: store, retry: retry) }
+    #expect(bundle.readBack.isEmpty)
     #expect(throws: Failure.self) { try store.probe() }
   }
 
@@ -159,8 +185,9 @@ import Testing
         ["method": "DELETE", "path": "uploadId", "do": "swallow"],
       ])
     let store = try open(proxy)
-    #expect(throws: Failure.self) { try copy(store) }
-    _ = try copy(store)
+    let bundle = try bundle()
+    #expect(throws: Failure.self) { try bundle.copy(to: store, retry: retry) }
+    try bundle.copy(to: store, retry: retry)
     #expect(proxy.logged.filter { $0.hasPrefix("DELETE") && $0.hasSuffix("nothing") }.count == 1, "\(proxy.logged)")
   }
 
@@ -216,13 +243,12 @@ import Testing
       StoreContext(
         machine: LocalMachine(), scratch: directory.path + "/scratch", retry: RetryPolicy(attempts: 4, base: .milliseconds(2)),
         environment: { values[$0] }))
-    let file = try directory.noise("file", 1 << 20)
-    let source = UploadSource.file(file.path, size: 1 << 20, sha256: file.sha256)
+    let bundle = try SentBundle(in: directory, 1 << 20)
     if passes {
-      _ = try store.ensure("b/file", source)
-      #expect(try Files.read(directory.path + "/dav/c/b/file") == file.bytes)
+      try bundle.copy(to: store, retry: RetryPolicy(attempts: 3, base: .zero))
+      #expect(try bundle.opened(directory.path + "/dav/c/" + bundle.name) == bundle.noise)
     } else {
-      let failure = #expect(throws: Failure.self) { try store.ensure("b/file", source, retry: RetryPolicy(attempts: 2, base: .zero)) }
+      let failure = #expect(throws: Failure.self) { try bundle.copy(to: store, retry: RetryPolicy(attempts: 2, base: .zero)) }
       #expect(failure?.next.contains(next) == true || next.isEmpty, "\(String(describing: failure))")
     }
   }

@@ -15,6 +15,18 @@ import Testing
     try checkContract(open("file://" + directory.make("store")), directory)
   }
 
+  @Test func `a probe is sealed, and opened where the key is at hand`() throws {
+    let path = try directory.make("store")
+    let store = try open("file://" + path)
+    let (key, other) = (try AgeIdentity.generate(), try AgeIdentity.generate())
+    #expect(try store.probe()["opened"] == false)
+    #expect(try store.probe(recipients: [key.recipient])["opened"] == false)
+    #expect(try store.probe(recipients: [key.recipient], identities: [other, key])["opened"] == true)
+    let failure = #expect(throws: Failure.self) { try store.probe(recipients: [key.recipient], identities: [other]) }
+    #expect(failure?.exit == .usage && failure?.what.contains(store.url) == true, "\(String(describing: failure))")
+    #expect(try Files.list(path).isEmpty)
+  }
+
   @Test func `nothing is written where the directory is missing`() throws {
     let store = try open("file://\(directory.path)/none")
     #expect(throws: Failure.self) { try store.put("a", .bytes([1]), Transfer()) }

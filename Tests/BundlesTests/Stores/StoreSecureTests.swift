@@ -169,9 +169,10 @@ struct SecureServer {
 
   @Test(arguments: ["sftp", "scp"]) func `a connection that is cut in the middle is made anew`(scheme: String) throws {
     let python = try #require(TestTools.systemPython)
-    let file = try directory.noise("file", 9 << 20)
-    let source = UploadSource.file(file.path, size: 9 << 20, sha256: file.sha256)
+    let quick = RetryPolicy(attempts: 2, base: .zero)
     for (cuts, passes) in [(2, true), (99, false)] {
+      let bundle = try SentBundle(in: directory, 9 << 20)
+      let path = directory.path + "/store\(cuts)/" + (scheme == "sftp" ? bundle.name : bundle.name.replacing("/", with: "."))
       let proxy = try TestServer.announcing(
         [python, TestTools.servers + "/cutting_proxy.py", "\(server.port)", "\(5 << 20)", "\(cuts)"], in: directory)
       let known = try server.knownHosts(as: "[127.0.0.1]:\(proxy.port)")
@@ -182,12 +183,12 @@ struct SecureServer {
           machine: LocalMachine(), scratch: directory.path + "/scratch", retry: RetryPolicy(attempts: 4, base: .milliseconds(5)),
           environment: { _ in nil }))
       if passes {
-        _ = try store.ensure("file", source)
-        #expect(try Files.read(directory.path + "/store\(cuts)/file") == file.bytes)
+        try bundle.copy(to: store, retry: quick)
+        #expect(try bundle.opened(path) == bundle.noise)
       } else {
-        let failure = #expect(throws: Failure.self) { try store.ensure("file", source) }
+        let failure = #expect(throws: Failure.self) { try bundle.copy(to: store, retry: quick) }
         #expect(failure?.isTransient == true)
-        if scheme == "sftp" { #expect(try !Files.exists(directory.path + "/store\(cuts)/file")) }
+        if scheme == "sftp" { #expect(try !Files.exists(path)) }
       }
     }
   }

@@ -94,13 +94,7 @@ final class GuardedNode: Sendable {
   /// One request with the admin's certificate; its status.
   @discardableResult
   func request(_ method: String, _ path: String, _ body: String, type: String = "application/json") throws -> Int {
-    let config = try KubeConfig.read(try LocalMachine(root: root))
-    var request = HTTPRequest(method, config.server + path)
-    request.tls = config.tls
-    request.headers = [("content-type", type)]
-    request.body = .bytes(Array(body.utf8))
-    request.usesProxy = false
-    return try HTTPClient().send(request).status
+    try requestAsAdmin(root, method, path, body, type: type)
   }
 
   func get(_ path: String) throws -> JSON { try JSON(parsing: try sandbox("get", [path])) }

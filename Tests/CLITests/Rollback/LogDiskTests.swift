@@ -88,6 +88,36 @@ import Testing
     try node.sandbox("down")
   }
 
+  @Test(arguments: [true, false])
+  func `and the data never stay of two times after a failure between them`(isMounted: Bool) throws {
+    let node = try GuardedNode()
+    try node.configure("health: {timeout: 30s, soak: 1s}\n")
+    var mount: Mount?
+    if isMounted {
+      mount = try moveLog(node, to: "/var/lib/etcd-log")
+    } else {
+      try node.sandbox("down")
+      try Files.makeDirectory(node.root + "/var/lib/etcd-log", mode: 0o700)
+      try moveLog(node, into: node.root + "/var/lib/etcd-log", "/var/lib/etcd-log")
+    }
+    defer { mount?.end() }
+    try node.sandbox("break", ["apply-late"])
+    let first = try node.run(
+      "put late\ndelete cm1\nkubeadm upgrade apply v1.28.0 -y", environment: ["KGUARD_FAILPOINT": "swap/data-aside.before=fail"])
+    #expect(first.exit == 5, "\(first.errors)")
+    let run = try node.ended().run
+    let never = try node.kguard("rollback", run, "--etcd", "never", "--yes")
+    #expect(never.exit == 5 || never.exit == 2, "\(never.errors)")
+    #expect(try node.ended().state("swap") != "succeeded")
+    let resumed = try node.kguard("rollback", run, "--yes")
+    #expect(resumed.exit == 0, "\(resumed.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try node.ended().state("swap") == "succeeded")
+    #expect(try node.kguard("rollback", "--undo", run, "--yes").exit == 0)
+    #expect(try node.configmaps() == ["late"])
+    try node.sandbox("down")
+  }
+
   @Test func `in the middle of the data is refused before anything stops`() throws {
     let node = try GuardedNode()
     try node.sandbox("down")

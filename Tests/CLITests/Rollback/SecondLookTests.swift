@@ -46,15 +46,7 @@ import Testing
   @Test func `without a restore of etcd the node is put back, what stays is said, and pods may come again`() throws {
     let node = try GuardedNode()
     try node.configure("health: {timeout: 20s, soak: 1s}\netcd: {restore: never}\n")
-    let other = """
-      {"metadata": {"name": "other"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-      """
-    #expect(try node.request("POST", "/api/v1/nodes", other) == 201)
-    try node.request(
-      "POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
-      """
-      {"metadata": {"name": "other"}, "spec": {"holderIdentity": "other", "leaseDurationSeconds": 40, "renewTime": "2099-01-01T00:00:00.000000Z"}}
-      """)
+    try addOtherNode(node.root)
     let before = try node.files("/etc/kubernetes")
     let file = try node.bench.write("drained.yaml", Self.drained(try node.bench.write("fails.sh", "exit 3\n")))
     let run = try node.kguard("playbook", "run", file)

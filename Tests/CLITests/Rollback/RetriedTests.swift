@@ -1,0 +1,100 @@
+import Glibc
+import Host
+import Model
+import Testing
+
+/// A rollback that failed half way and is tried again, which is another run than a killed one: it finds the node as the first has left it,
+/// and owes the same end and the same proof.
+@Suite(.serialized) struct `Rollback, tried again` {
+  @Test func `what the proof has missed is not forgotten`() throws {
+    let node = try GuardedNode()
+    try node.configure("health: {timeout: 30s, soak: 1s}\n")
+    try node.sandbox("break", ["apply-late"])
+    let killed = try node.run(
+      "put late\nkubeadm upgrade apply v1.28.0 -y", environment: ["KGUARD_FAILPOINT": "start/commit.after=crash"])
+    #expect(killed.wasKilled, "\(killed.errors)")
+    try node.shell("delete cm1")
+    for _ in 0..<2 {
+      let resumed = try node.kguard("resume")
+      #expect(resumed.exit == 5, "\(resumed.errors)")
+      #expect(resumed.errors.contains("the restored cluster lacks 1 objects of the bundle: ConfigMap demo/cm1"), "\(resumed.errors)")
+      #expect(!resumed.errors.contains("nothing is restored"))
+    }
+    try node.shell("put cm1")
+    let resumed = try node.kguard("resume")
+    #expect(resumed.exit == 4, "\(resumed.errors)")
+    let ended = try node.ended()
+    #expect(ended.state == "rolled-back")
+    #expect(ended.state("stop") == "skipped" && ended.state("swap") == "skipped" && ended.state("start") == "skipped")
+    let proof = ended.evidence("verify")
+    #expect(proof?.at("bundle", "gone") == [] && proof?.at("lost", "names")?.text().contains("ConfigMap demo/late") == true)
+    #expect((proof?.at("milliseconds", "outage")?.int ?? 0) > 0, "\(proof?.text() ?? "")")
+    #expect(try node.configmaps() == ["cm1"])
+    // The run's own story has the rollback in it.
+    let story = try node.kguard("show", ended.run).output
+    for words in ["run \(ended.rollback), succeeded; before it ", "ConfigMap demo/late", "cluster/verify-restored", "etcd-aside"] {
+      #expect(story.contains(words), "\(words) is not in \(story)")
+    }
+  }
+
+  @Test func `manifests that a rollback itself took out are no reason to restore etcd`() throws {
+    let node = try GuardedNode()
+    try node.configure("health: {timeout: 30s, soak: 1s}\n")
+    let before = try node.files("/etc/kubernetes")
+    let first = try node.run(
+      "put kept\necho >> etc/kubernetes/admin.conf", environment: ["KGUARD_FAILPOINT": "stop/containers.after=fail"])
+    #expect(first.exit == 5, "\(first.errors)")
+    let failed = try node.ended()
+    #expect(failed.evidence("assess")?["verdict"] == "changed-back" && failed.evidence("assess")?["etcd"] == false)
+    let resumed = try node.kguard("resume")
+    #expect(resumed.exit == 4, "\(resumed.errors)")
+    let ended = try node.ended()
+    #expect(ended.rollback != failed.rollback && ended.evidence("assess")?["etcd"] == false)
+    #expect(ended.state("swap") == "skipped" && ended.state("start") == "succeeded")
+    #expect(try node.configmaps() == ["cm1", "kept"])
+    #expect(try node.files("/etc/kubernetes") == before)
+    // From the first manifest that went, not from the second beginning.
+    let split = ended.evidence("verify")?["milliseconds"]
+    #expect((split?["outage"]?.int ?? 0) > (split?["start"]?.int ?? .max), "\(split?.text() ?? "")")
+  }
+
+  @Test func `failed anywhere once the control plane is down, it comes to the same end`() throws {
+    let node = try GuardedNode()
+    try node.configure("health: {timeout: 30s, soak: 1s}\n")
+    try node.sandbox("break", ["apply-late"])
+    let log = node.bench.path + "/points"
+    let before = try node.files("/etc/kubernetes")
+    let killed = try node.run(
+      "put late\ndelete cm1\nkubeadm upgrade apply v1.28.0 -y", environment: ["KGUARD_FAILPOINT": "run/roll-back.after=crash"])
+    #expect(killed.wasKilled, "\(killed.errors)")
+    var armed: Set<String> = [
+      "stop/manifest-out-kube-apiserver.yaml.recorded", "stop/manifest-out-etcd.yaml.before", "stop/kubelet.after", "stop/effect.after",
+      "swap/effect.before", "swap/data-aside.before", "swap/data-aside.after", "swap/data-restored.before", "swap/marker.before",
+      "files/file-aside-admin.conf.after", "files/effect.after",
+      "start/manifest-in-etcd.yaml.after", "start/kubelet.before", "start/ready.after", "verify/effect.before", "verify/save.before",
+    ]
+    var (outcome, fails): (Bench.Outcome, Int)
+    fails = 0
+    repeat {
+      unlink(log)
+      outcome = try node.kguard(
+        "resume", environment: ["KGUARD_FAILPOINT": armed.map { "\($0)=fail" }.joined(separator: ","), "KGUARD_FAILPOINT_LOG": log])
+      guard outcome.exit == 5 else { break }
+      fails += 1
+      let last = (try Files.textIfPresent(log) ?? "").split(separator: "\n").map(String.init).last { armed.contains($0) }
+      #expect(last != nil, "\(outcome.errors)")
+      if let last { armed.remove(last) }
+    } while fails < 60
+    #expect(outcome.exit == 4, "after \(fails) failures: \(outcome.errors)")
+    #expect(armed.isEmpty, "\(armed.sorted())")
+    let ended = try node.ended()
+    #expect(ended.state == "rolled-back")
+    #expect(try node.configmaps() == ["cm1"])
+    #expect(try node.files("/etc/kubernetes") == before)
+    let proof = ended.evidence("verify")
+    #expect(proof?.at("bundle", "gone") == [] && proof?.at("lost", "names")?.text().contains("ConfigMap demo/late") == true)
+    // The data from before all of them is what an undo brings.
+    #expect(try node.kguard("rollback", "--undo", ended.run, "--yes").exit == 0)
+    #expect(try node.configmaps() == ["late"])
+  }
+}
