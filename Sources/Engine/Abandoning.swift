@@ -15,7 +15,7 @@ extension Runner {
       try close(open, of: run, cutShortBy: "a person, who gave the run up")
       failure = Failure(
         what: "run \(run.id) was given up", why: "a person wanted no more of it",
-        next: "where it has changed the cluster, `kguard rollback \(id)` puts it back")
+        next: run.wayBack.map { "where it has changed the cluster, `kguard rollback \($0)` puts it back" } ?? "start anew when you want to")
       _ = try finish(run, .abandon, failure, exit: .done)
     }
     return RunResult(run: id, state: .failed, exit: .done, failure: failure)

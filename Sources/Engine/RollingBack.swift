@@ -12,9 +12,7 @@ extension Runner {
     if let other = try journal.unfinishedRun(), other.id != id, other.parent != id {
       throw Failure(
         .held, what: "cannot roll run \(id) back", why: "run \(other.id) (\(other.playbook)) is \(other.state.rawValue)",
-        next:
-          "finish it first: `kguard resume` goes on with it, `kguard rollback \(other.parent ?? other.id)` puts things back, `kguard abandon` gives it up"
-      )
+        next: "finish it first: \(other.waysOut)")
     }
     let playbook = try rollbackPlaybook(of: run, try rollbackName(of: run, try actions.playbook(of: run)))
     _ = try playbook.resolveInputs(run.rollbackInputs(inputs, for: playbook))
@@ -93,7 +91,9 @@ extension Runner {
 
   /// Whether this rollback, or an earlier one that it goes on from, changed the cluster.
   private func anyRollbackTouched(_ run: RunRecord) throws(Failure) -> Bool {
-    for id in try journal.rollbacks(of: run.id) {
+    // What was taken back meanwhile is none of this one's.
+    let undo = try journal.newestUndo(of: run.id)
+    for id in try journal.rollbacks(of: run.id) where undo.map({ $0 < id }) ?? true {
       let rollback = try record(id)
       if try touchedCluster(rollback, try actions.playbook(of: rollback)) { return true }
     }
@@ -109,6 +109,12 @@ extension Runner {
       try replace(earlier)
     }
     let rollback = try rollbackPlaybook(of: run, name)
+    var given = given
+    // It failed, and is tried again: what was asked for then is still meant.
+    if [.rollingBack, .needsOperator].contains(run.state), let earlier = try journal.rollback(of: run.id), earlier.state == .failed {
+      let accepted = Set(rollback.inputs.map(\.name))
+      given = earlier.inputs.filter { accepted.contains($0.key) }.merging(given) { $1 }
+    }
     return try create(rollback, inputs: run.rollbackInputs(given, for: rollback), config: run.config, parent: run.id)
   }
 

@@ -6,12 +6,13 @@ extension RunJournal {
     try database.rows("SELECT id FROM runs WHERE parent = ? ORDER BY id", .text(parent.text)) { RunID($0.text(0)) }.compactMap { $0 }
   }
 
-  /// The run that took the newest rollback of this run back; nil where what was rolled back still is.
+  /// The run that took the newest rollback of this run back, or began to; nil where what was rolled back still is.
   public func undo(of run: RunID) throws(Failure) -> RunID? {
     try database.row(
       """
-      SELECT id FROM runs WHERE playbook = 'undo' AND state = 'succeeded' AND json_extract(inputs, '$.run') = ?1
-        AND id > (SELECT max(id) FROM runs WHERE parent = ?1) ORDER BY id DESC LIMIT 1
+      SELECT id FROM runs WHERE playbook = 'undo' AND json_extract(inputs, '$.run') = ?1
+        AND id > (SELECT max(id) FROM runs WHERE parent = ?1)
+        AND EXISTS (SELECT 1 FROM steps WHERE run = runs.id AND steps.state NOT IN ('pending', 'skipped')) ORDER BY id DESC LIMIT 1
       """, .text(run.text)
     ) { RunID($0.text(0)) }.flatMap { $0 }
   }
@@ -21,6 +22,16 @@ extension RunJournal {
     try database.rows(
       "SELECT id FROM runs WHERE parent IS NULL AND rollback_text IS NOT NULL AND id > ? ORDER BY id DESC", .text(run?.text ?? "")
     ) { RunID($0.text(0)) }.compactMap { $0 }
+  }
+
+  /// The newest run that took a rollback of this run back, or began to, whether or not it was rolled back again since.
+  public func newestUndo(of run: RunID) throws(Failure) -> RunID? {
+    try database.row(
+      """
+      SELECT max(id) FROM runs WHERE playbook = 'undo' AND json_extract(inputs, '$.run') = ?1
+        AND EXISTS (SELECT 1 FROM steps WHERE run = runs.id AND steps.state NOT IN ('pending', 'skipped'))
+      """, .text(run.text)
+    ) { $0.textIfAny(0).flatMap { RunID($0) } }.flatMap { $0 }
   }
 
   /// The newest run that has succeeded and whose playbook names a way back: a person may want it tomorrow.

@@ -129,7 +129,8 @@ private struct SchemaJudge {
     #expect(judge.schema.at("$defs", "run-state", "enum") == JSON(RunState.allCases.map(\.rawValue)))
     #expect(judge.schema.at("$defs", "step-state", "enum") == JSON(StepState.allCases.map(\.rawValue)))
     let rule = try #require(judge.schema.at("$defs", "bundle-prune"))
-    #expect(judge.mistakes(["keep": ["a"], "remove": [], "removeCopies": [], "removeStaged": []], rule).isEmpty)
+    let right: JSON = ["keep": ["a"], "remove": [], "removeCopies": [], "removeStaged": [], "removeUnfinished": []]
+    #expect(judge.mistakes(right, rule).isEmpty)
     #expect(judge.mistakes(["keep": [1], "remove": [], "removeCopies": [["target": "x"]]], rule).count == 3)
   }
 

@@ -85,7 +85,10 @@ enum RunCommands {
         throw Failure(.usage, what: "there is nothing to roll back", why: "no run was ever started here", next: "see `kguard --help`")
       }
       let text = invocation.arguments["RUN"]
-      let run = try text == nil ? session.newestToRollBack(journal) : session.findRun(text, in: journal)
+      let newest = { () throws(Failure) in
+        try invocation.has(undo) ? session.newestToUndo(journal) : session.newestToRollBack(journal)
+      }
+      let run = try text == nil ? newest() : session.findRun(text, in: journal)
       try session.requireSameRoot(run)
       if let mode = invocation.value(etcd), Configuration.EtcdRestore(rawValue: mode) == nil {
         throw Failure(.usage, what: "cannot understand `--etcd \(mode)`", why: "there is no such mode", next: "say auto, always or never")
@@ -208,7 +211,7 @@ extension Session {
         newest = run
         continue
       }
-      if try actions.stands(run, journal) {
+      if (try? actions.stands(run, journal)) == true {
         throw Failure(
           .usage, what: "cannot tell which run to roll back",
           why: "the newest, run \(first.id) (\(first.purpose)), ended before it changed anything",
@@ -217,6 +220,21 @@ extension Session {
     }
     if let newest { return newest }
     return try findRun(nil, in: journal)
+  }
+
+  /// The run whose rollback came last and can be taken back.
+  func newestToUndo(_ journal: RunJournal) throws(Failure) -> RunRecord {
+    var newest: (run: RunRecord, rollback: RunID)?
+    for id in try journal.runsWithWayBack() {
+      guard let rollback = try journal.rollback(of: id)?.id, newest.map({ $0.rollback < rollback }) ?? true,
+        try RollbackRecords.canBeUndone(id, journal), let run = try journal.run(id)
+      else { continue }
+      newest = (run, rollback)
+    }
+    if let newest { return newest.run }
+    throw Failure(
+      .usage, what: "there is no rollback to take back", why: "none has moved anything, or all are taken back already",
+      next: "see `kguard history`")
   }
 
   /// It may have changed the cluster, or packages of this node, or it may yet.
@@ -266,16 +284,14 @@ extension Session {
         .usage, what: "cannot undo a rollback of run \(run.id)", why: "it is itself the rollback, of run \(parent)",
         next: "say `kguard rollback --undo \(parent)`")
     }
-    let rollbacks = try journal.rollbacks(of: run.id)
-    var moved: [ArtifactRecord] = []
-    for rollback in rollbacks { moved += try journal.artifacts(rollback).filter { $0.state != .removed && $0.kind != "rescue" } }
-    guard !moved.isEmpty else {
-      let why = rollbacks.isEmpty ? "it was never rolled back" : "its rollback moved nothing, or it is taken back already"
+    guard try RollbackRecords.canBeUndone(run.id, journal) else {
+      let why = try journal.rollbacks(of: run.id).isEmpty ? "it was never rolled back" : "its rollback moved nothing, or it is taken back already"
       throw Failure(
         .usage, what: "cannot undo the rollback of run \(run.id)", why: why, next: "see `kguard show \(run.id)`")
     }
     if !invocation.has(.dryRun) {
       try actions.requireNothingOnTop(of: run, journal, what: "cannot undo the rollback of run \(run.id)")
+      try actions.requireSameBase(of: run, journal)
       guard try confirm("Take the rollback of run \(run.id) back? What was written since the rollback moves aside") else {
         throw Failure(what: "nothing was changed", why: "the answer was no", next: "run the command again when you are sure")
       }

@@ -99,7 +99,10 @@ struct Losses {
 
   static let most = 50
 
+  /// Nil where nothing was exchanged, or what was is taken back.
   init?(_ story: Story) {
+    let isExchanged = story.rollbacks.contains { rollback in rollback.artifacts.contains { $0.kind == "etcd-restored" } }
+    guard isExchanged || !story.run.state.isFinal else { return nil }
     let restored = story.evidence(ofAction: "cluster/verify-restored")?["lost"]
     guard let lost = restored ?? story.evidence(ofAction: "etcd/rescue")?["lost"] else { return nil }
     let all = (lost["names"]?.array ?? []).compactMap(\.string)

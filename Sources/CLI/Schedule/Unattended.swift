@@ -41,6 +41,6 @@ extension Session {
   static func unfinished(_ run: RunRecord) -> Failure {
     Failure(
       .held, what: "cannot start a new run", why: "run \(run.id) (\(run.playbook)) is \(run.state.rawValue)",
-      next: "finish it first: `kguard resume` goes on with it, `kguard rollback` puts things back, `kguard abandon` gives it up")
+      next: "finish it first: \(run.waysOut)")
   }
 }

@@ -71,9 +71,9 @@ struct ClusterAssess: Action {
     let isExternal = site.data == nil
     let exchange = try target.exchange(context)
     let isBegun = !target.unfinished.isEmpty
-    // What an earlier rollback took away is no damage of the run: what the first one saw decides.
+    // What an earlier rollback took down is no damage of the run: what the first one saw decides, unless there is more than that.
     var verdict = assessment.verdict
-    if verdict == .halfChanged { verdict = try target.firstVerdict(context) ?? verdict }
+    if verdict == .halfChanged, !assessment.isAnother { verdict = try target.firstVerdict(context) ?? verdict }
     var reasons = assessment.core
     if !assessment.files.isEmpty { reasons.append("\(assessment.files.count) files of the node are not as they were") }
     if isBegun { reasons.append("an earlier rollback has begun to put the node back") }

@@ -32,7 +32,7 @@ struct ClusterStop: Action {
 
   func perform(_ context: StepContext) throws(Failure) {
     let target = try RollbackTarget(context, undo: undo)
-    if undo != nil && target.moved.allSatisfy({ $0.state == .removed || $0.kind == EtcdRescue.kind }) {
+    if undo != nil && target.unfinished.isEmpty {
       throw Failure(
         .usage, what: "cannot undo the rollback of run \(target.run)", why: "there is nothing that it moved, or it is taken back already",
         next: "see `kguard show \(target.run)`")

@@ -128,8 +128,7 @@ struct ClusterVerifyRestored: Action {
   /// What the rollback had moved lies where it was: it can't be taken back once more.
   private func markUndone(_ context: StepContext, _ target: RollbackTarget) throws(Failure) {
     for artifact in target.records where artifact.state != .removed && artifact.kind != EtcdRescue.kind {
-      try context.journal.artifact(
-        artifact.run, step: artifact.step, kind: artifact.kind, path: artifact.path, .removed, at: context.machine.now())
+      try context.forget(artifact)
     }
   }
 
@@ -167,7 +166,8 @@ struct ClusterVerifyRestored: Action {
     throw Failure(
       .needsOperator, what: "the cluster is not well \(limit.forPeople) after the rollback",
       why: (problems.prefix(6) + packages).joined(separator: "; "),
-      next: "look at what is named (crictl ps -a, crictl logs), then run `kguard resume`")
+      next: "look at what is named (crictl ps -a, crictl logs), then run `kguard resume`"
+        + (undo == nil ? "" : "; where that was so before the rollback too: `kguard abandon`, then `kguard rollback \(target.run)`"))
   }
 
   /// How long pods may take to be as ready as before, once the control plane is well.

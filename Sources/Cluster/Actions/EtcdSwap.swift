@@ -47,7 +47,10 @@ struct EtcdSwap: Action {
     if undo == nil, try !isBegun(exchanges, context) { try staged(context).ensure(context) }
     try requireUnlocked(context)
     let began = monotonicNow()
-    for exchange in exchanges { try exchange.perform(context) }
+    for exchange in exchanges {
+      try exchange.perform(context)
+      if undo != nil { try forget(exchange, context) }
+    }
     let took = monotonicNow() - began
     try context.journal.note(
       context.run, step: context.step, "etcd-swapped", ["microseconds": .int(Int64(took.inSeconds * 1e6))], at: context.machine.now())
@@ -61,11 +64,13 @@ struct EtcdSwap: Action {
     }
     try context.settleMoves()
     try Outage.end(.swap, context)
+    // Of an undo what is in place again is not known as moved any more.
+    let brought = try context.artifacts(of: context.run).filter { $0.kind == EtcdExchange.restoredKind }.map(\.path)
     var evidence: JSON = [
-      "live": JSON(exchanges.map(\.live)),
+      "live": JSON(undo == nil ? exchanges.map(\.live) : brought),
       "aside": JSON(try context.artifacts(of: context.run).filter { $0.kind == EtcdExchange.asideKind }.map(\.path)),
     ]
-    if exchanges.isEmpty {
+    if undo == nil ? exchanges.isEmpty : brought.isEmpty {
       evidence["summary"] = "etcd's data was not exchanged: there is nothing to do"
     } else if undo != nil {
       evidence["summary"] = "etcd's data is again what it was before the rollback"
@@ -77,6 +82,16 @@ struct EtcdSwap: Action {
           + (bumped ? "revisions were raised" : "revisions run backwards: restart the kubelets of other nodes"))
     }
     return evidence
+  }
+
+  /// Writes down that an undo has put back what the rollbacks had exchanged: another undo, or another rollback, does not count on it.
+  private func forget(_ exchange: EtcdExchange, _ context: StepContext) throws(Failure) {
+    try failpoint("\(context.step)/\(exchange.name)-forget.before")
+    for record in try RollbackTarget(context, undo: undo).records where record.state != .removed {
+      let isIt = [EtcdExchange.asideKind, EtcdExchange.restoredKind].contains(record.kind) && [record.path, record.origin].contains(exchange.live)
+      let isInIt = record.kind.hasPrefix("etcd-log-") && (record.path + (record.origin ?? "")).contains(exchange.live + "/")
+      if isIt || isInIt { try context.forget(record) }
+    }
   }
 
   // MARK: - What is exchanged

@@ -61,7 +61,7 @@ struct NodeRestore: Action {
     let target = try RollbackTarget(context, undo: undo)
     try ControlPlaneStop(context, target).ensure()
     if undo != nil {
-      for change in try toTakeBack(context, target) { try takeBack(change, context) }
+      for change in try toTakeBack(context, target) { try takeBack(change, target, context) }
       return
     }
     try Outage.begin(.files, context)
@@ -144,25 +144,33 @@ struct NodeRestore: Action {
     var seen: Set<String> = []
     var changes: [Change] = []
     let undone = Set(try context.artifacts(of: context.run).filter { $0.kind == Self.restoredKind && $0.state == .present }.map(\.path))
-    for artifact in target.moved(Self.restoredKind) where seen.insert(artifact.path).inserted && !undone.contains(artifact.path) {
+    for artifact in target.moved(Self.restoredKind) where !seen.contains(artifact.path) && !undone.contains(artifact.path) {
       let former = target.moved(Self.asideKind).first { $0.origin == artifact.path }?.path
       // Planned, and failed before anything gave way: the file is no rollback's.
       if former == nil, artifact.state == .planned, [artifact.detail["replaces"], artifact.detail["added"]].contains(true) { continue }
+      seen.insert(artifact.path)
       changes.append(Change(path: artifact.path, former: former))
     }
     return changes.reversed()
   }
 
-  private func takeBack(_ change: Change, _ context: StepContext) throws(Failure) {
+  private func takeBack(_ change: Change, _ target: RollbackTarget, _ context: StepContext) throws(Failure) {
     let label = Files.name(of: change.path)
     let away = try aside(change.path, "kguard-undone-\(context.run)", context)
     try context.artifact(Self.restoredKind, change.path, .planned)
-    if try Files.exists(change.path), try !Files.exists(away) {
+    // Where what the rollback had moved aside is gone, what is there is better than nothing.
+    let isThere = try change.former.map { (former) throws(Failure) in try Files.exists(former) } ?? true
+    if isThere, try Files.exists(change.path), try !Files.exists(away) {
       try context.move(Self.asideKind, change.path, to: away, label: "file-aside-\(label)")
     }
     if let former = change.former, try Files.exists(former) {
       try context.move("file-back", former, to: change.path, label: "file-back-\(label)")
     }
     try context.artifact(Self.restoredKind, change.path, .present)
+    try failpoint("\(context.step)/file-forget-\(label).before")
+    for record in target.records where record.state != .removed {
+      let isIt = record.kind == Self.restoredKind && record.path == change.path || record.kind == Self.asideKind && record.origin == change.path
+      if isIt { try context.forget(record) }
+    }
   }
 }

@@ -27,6 +27,8 @@ struct Assessment {
   /// What is not ready in the cluster, and no proof that anything of this node was changed: told, and nothing is put back for it.
   private(set) var unready: [String] = []
   private var hasBaseline = false
+  /// The control plane was changed, and not only taken down: another manifest, another etcd.
+  private(set) var isAnother = false
 
   var verdict: Verdict {
     if !hasBaseline { return .unknown }
@@ -44,29 +46,32 @@ struct Assessment {
     // With other manifests there is nothing to wait for: it is no more what it was.
     let limit = found.core.isEmpty ? min(settlingTime, try context.settings.health.timeout) : .zero
     let bundle = try target.bundle(context)
-    var (problems, unready): ([String], [String]) = ([], [])
+    var seen: (core: [String], unready: [String], isAnother: Bool) = ([], [], false)
     var told = monotonicNow()
     _ = try context.wait(limit, every: .seconds(1)) { () throws(Failure) in
-      (problems, unready) = try running(context, baseline, bundle)
+      seen = try running(context, baseline, bundle)
       try context.checkpoint()
-      if !problems.isEmpty, monotonicNow() - told > .seconds(10) {
+      if let problem = seen.core.first, monotonicNow() - told > .seconds(10) {
         told = monotonicNow()
-        context.message("the manifests are as before; waiting for the rest: \(problems[0])")
+        context.message("the manifests are as before; waiting for the rest: \(problem)")
       }
-      return problems.isEmpty
+      return seen.core.isEmpty
     }
-    found.core += problems
-    found.unready = unready
+    found.add(seen)
     return found
+  }
+
+  private mutating func add(_ seen: (core: [String], unready: [String], isAnother: Bool)) {
+    core += seen.core
+    unready = seen.unready
+    isAnother = isAnother || seen.isAnother
   }
 
   /// The node at this moment.
   static func look(_ context: some StepSight, _ target: RollbackTarget) throws(Failure) -> Assessment {
     var (found, baseline) = try written(context, target)
     guard let baseline else { return found }
-    let (problems, unready) = try running(context, baseline, try target.bundle(context))
-    found.core += problems
-    found.unready = unready
+    found.add(try running(context, baseline, try target.bundle(context)))
     return found
   }
 
@@ -83,24 +88,20 @@ struct Assessment {
       let now = (try? ThisNode.version(of: name, machine).description) ?? "not there"
       if now != before { found.programs.append("\(name) is \(now), it was \(before)") }
     }
-    found.core = manifests(try StaticPods.hashes(machine), baseline)
-    return (found, baseline)
-  }
-
-  private static func manifests(_ now: [(name: String, sha256: Digest)], _ baseline: Baseline) -> [String] {
-    let present = Dictionary(now.map { ($0.name, $0.sha256.description) }) { $1 }
-    return Set(baseline.manifests.keys).union(present.keys).sorted().compactMap { name in
-      guard baseline.manifests[name] != present[name] else { return nil }
-      if present[name] == nil { return "the manifest \(name) is missing" }
-      return baseline.manifests[name] == nil ? "the manifest \(name) is new" : "the manifest \(name) is another"
+    let present = Dictionary(try StaticPods.hashes(machine).map { ($0.name, $0.sha256.description) }) { $1 }
+    for name in Set(baseline.manifests.keys).union(present.keys).sorted() where baseline.manifests[name] != present[name] {
+      if present[name] != nil { found.isAnother = true }
+      let how = present[name] == nil ? "missing" : baseline.manifests[name] == nil ? "new" : "another"
+      found.core.append("the manifest \(name) is \(how)")
     }
+    return (found, baseline)
   }
 
   /// Containers, etcd, kubeadm's record and this node's health, against the baseline; then what is not ready elsewhere. A deployment
   /// that somebody deleted, or a worker that is down, is not undone by older data.
   private static func running(
     _ context: some StepSight, _ baseline: Baseline, _ bundle: BundleManifest?
-  ) throws(Failure) -> (core: [String], unready: [String]) {
+  ) throws(Failure) -> (core: [String], unready: [String], isAnother: Bool) {
     let settings = try context.settings
     var expected = ClusterHealth.Expectation(versions: .before(baseline, records: true), baseline: baseline)
     // A newer kubelet that is installed and not started is a matter of packages.
@@ -108,13 +109,17 @@ struct Assessment {
       expected.kubelet = .exactly(before)
     }
     let look = ClusterHealth.look(context.machine, settings, expected, stop: context.stop)
+    var isAnother = false
     var core = look.problems.filter { $0.weight == .controlPlane }.map(\.words)
     let unready = look.problems.filter { $0.weight != .controlPlane }.map(\.words) + look.gone.map { "\($0) is gone" }
     if let survey = try? settings.etcdCluster(context.machine, timeout: .seconds(5), stop: context.stop).survey() {
       let versions = Set(survey.seats.compactMap { $0.status?.version }).sorted().joined(separator: ", ")
       let before = bundle?.etcdVersion ?? baseline.etcd
-      if versions != before { core.append("etcd is \(versions), it was \(before)") }
+      if !versions.isEmpty, versions != before {
+        core.append("etcd is \(versions), it was \(before)")
+        isAnother = true
+      }
     }
-    return (core, unready)
+    return (core, unready, isAnother)
   }
 }

@@ -31,9 +31,12 @@ struct ManifestsIn {
       var seen: Set<String> = []
       for artifact in outs {
         let name = Files.name(of: artifact.path)
-        // Undo leaves what only the rollback brought.
-        guard !undo || target.moved(StaticPodFiles.outKind).contains(where: { Files.name(of: $0.path) == name }) else { continue }
         guard !seen.contains(name) else { continue }
+        // Undo leaves what only the rollback brought; what the rollback had not come to, and the undo itself took out, goes back.
+        func has(_ kind: String, _ state: ArtifactRecord.State? = nil) -> Bool {
+          target.moved(kind).contains { Files.name(of: $0.path) == name && (state == nil || $0.state == state) }
+        }
+        guard !undo || has(StaticPodFiles.outKind) || !has(StaticPodFiles.inKind, .present) else { continue }
         // Moved out twice, it lies where it was moved last, unless something else took its place meanwhile.
         let places = outs.filter { Files.name(of: $0.path) == name }.map(\.path)
         var place: String?

@@ -42,6 +42,13 @@ extension StepContext {
   }
 }
 
+extension StepContext {
+  /// What a rollback had moved is where it was, and is not its any more.
+  func forget(_ record: ArtifactRecord) throws(Failure) {
+    try journal.artifact(record.run, step: record.step, kind: record.kind, path: record.path, .removed, at: machine.now())
+  }
+}
+
 extension ArtifactRecord {
   /// Where it was before.
   var origin: String? { detail["from"]?.string }

@@ -31,13 +31,10 @@ struct RollbackTarget {
       run = parent
     }
     rollbacks = try context.records?.rollbacks(of: run) ?? []
-    var (records, moved): ([ArtifactRecord], [ArtifactRecord]) = ([], [])
+    var records: [ArtifactRecord] = []
     for rollback in rollbacks { records += try context.artifacts(of: rollback) }
-    for record in records {
-      if record.state == .planned, record.kind != NodeRestore.restoredKind, try !Files.exists(record.path) { continue }
-      moved.append(record)
-    }
-    (self.records, self.moved) = (records, moved)
+    self.records = records
+    moved = try RollbackRecords.happened(records)
   }
 
   func moved(_ kind: String) -> [ArtifactRecord] { moved.filter { $0.kind == kind && $0.state != .removed } }
@@ -63,7 +60,7 @@ struct RollbackTarget {
 
   /// Those that failed half way, the oldest first: they moved something, and it was not taken back.
   var unfinished: [RunID] {
-    let movers = Set(moved.filter { $0.state != .removed && ![EtcdRescue.kind, StagingPlan.artifactKind].contains($0.kind) }.map(\.run))
+    let movers = Set(RollbackRecords.standing(moved).map(\.run))
     return rollbacks.filter(movers.contains)
   }
 
