@@ -22,7 +22,8 @@ extension Actions {
         let since = try journal.rollback(of: id), since.id > rollback.id
       else { continue }
       throw Failure(
-        .usage, what: "cannot undo the rollback of run \(run.id)", why: "run \(id) (\(lower.purpose)), which it lay on, was rolled back since",
+        .usage, what: "cannot undo the rollback of run \(run.id)",
+        why: "run \(id) (\(lower.purpose)), which it lay on, was rolled back since",
         next: "undo that first: `kguard rollback --undo \(id)`")
     }
   }

@@ -285,7 +285,8 @@ extension Session {
         next: "say `kguard rollback --undo \(parent)`")
     }
     guard try RollbackRecords.canBeUndone(run.id, journal) else {
-      let why = try journal.rollbacks(of: run.id).isEmpty ? "it was never rolled back" : "its rollback moved nothing, or it is taken back already"
+      let isStraight = try journal.rollbacks(of: run.id).isEmpty
+      let why = isStraight ? "it was never rolled back" : "its rollback moved nothing, or it is taken back already"
       throw Failure(
         .usage, what: "cannot undo the rollback of run \(run.id)", why: why, next: "see `kguard show \(run.id)`")
     }

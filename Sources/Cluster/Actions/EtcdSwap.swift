@@ -88,7 +88,8 @@ struct EtcdSwap: Action {
   private func forget(_ exchange: EtcdExchange, _ context: StepContext) throws(Failure) {
     try failpoint("\(context.step)/\(exchange.name)-forget.before")
     for record in try RollbackTarget(context, undo: undo).records where record.state != .removed {
-      let isIt = [EtcdExchange.asideKind, EtcdExchange.restoredKind].contains(record.kind) && [record.path, record.origin].contains(exchange.live)
+      let isIt =
+        [EtcdExchange.asideKind, EtcdExchange.restoredKind].contains(record.kind) && [record.path, record.origin].contains(exchange.live)
       let isInIt = record.kind.hasPrefix("etcd-log-") && (record.path + (record.origin ?? "")).contains(exchange.live + "/")
       if isIt || isInIt { try context.forget(record) }
     }

@@ -169,8 +169,8 @@ struct NodeRestore: Action {
     try context.artifact(Self.restoredKind, change.path, .present)
     try failpoint("\(context.step)/file-forget-\(label).before")
     for record in target.records where record.state != .removed {
-      let isIt = record.kind == Self.restoredKind && record.path == change.path || record.kind == Self.asideKind && record.origin == change.path
-      if isIt { try context.forget(record) }
+      let place = record.kind == Self.restoredKind ? record.path : record.kind == Self.asideKind ? record.origin : nil
+      if place == change.path { try context.forget(record) }
     }
   }
 }

@@ -85,6 +85,10 @@ final class GuardedNode: Sendable {
   }
 
   func kguard(_ arguments: String..., environment: [String: String] = [:]) throws -> Bench.Outcome {
+    try kguard(arguments, environment: environment)
+  }
+
+  func kguard(_ arguments: [String], environment: [String: String] = [:]) throws -> Bench.Outcome {
     var all = environment
     all["KGUARD_ROOT"] = root
     let result = try runCaptured(Bench.binary, bench.command(arguments, environment: all), timeout: .seconds(180))
