@@ -131,6 +131,8 @@ public struct Offsite {
       } catch {
         if error.exit == .interrupted || error.exit == .held { throw error }
         if target.isRequired { failures.append(error) }
+        // The only one's failure is thrown.
+        guard !target.isRequired || targets.count > 1 else { continue }
         tell("warning: the copy to \(target.url) failed\(target.isRequired ? "" : ", and is not required"): \(error)")
       }
     }

@@ -57,7 +57,7 @@ enum BundleCommands {
         ],
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
-        name: "prune", summary: "remove the bundles that the retention no longer keeps, and what ended runs have left that nobody needs",
+        name: "prune", summary: "remove what the retention no longer keeps, and what ended runs have left",
         options: [.dryRun],
         examples: [.init("kguard bundle prune --dry-run", "see what would go")],
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
@@ -132,7 +132,8 @@ enum BundleCommands {
         session.print(line.text() + "\n")
       } else {
         rows.append([
-          id, object.modified.map { localTime($0) } ?? "", manifest.map { $0.node ?? "?" } ?? "-", manifest?.etcdVersion ?? "-",
+          id, object.modified.map { localTime($0) } ?? "", manifest.map { printable($0.node ?? "?") } ?? "-",
+          manifest.map { printable($0.etcdVersion) } ?? "-",
           manifest.map { String($0.revision) } ?? "-", size.map { sizeForPeople($0) } ?? "-",
         ])
       }
@@ -155,7 +156,7 @@ enum BundleCommands {
     session.print(
       table([
         ["Bundle", bundle.id], ["Taken by", bundle.run.map { "run \($0)" } ?? "another machine"],
-        ["Node", (manifest["node"] ?? manifest.at("etcd", "name"))?.string ?? "?"], ["In", bundle.directory],
+        ["Node", printable((manifest["node"] ?? manifest.at("etcd", "name"))?.string ?? "?")], ["In", bundle.directory],
         ["etcd", "\(manifest.at("etcd", "version")?.string ?? "?"), members: \(members.joined(separator: ", "))"],
         ["Revision", String(manifest.at("snapshot", "revision")?.int ?? 0)],
         ["Keys", String(manifest.at("snapshot", "liveKeys")?.int ?? 0)],
@@ -249,7 +250,7 @@ enum BundleCommands {
       // Several nodes may use one store.
       let manifest = try pull.manifest(of: id)
       let taken = bundleTime(manifest.json).map { localTime($0) } ?? "at an unknown time"
-      session.say("The newest bundle there is \(id), of node \(manifest.node ?? "?"), taken \(taken).\n")
+      session.say("The newest bundle there is \(id), of node \(printable(manifest.node ?? "?")), taken \(taken).\n")
     }
     let body = { (journal: RunJournal?, stop: StopSignal) throws(Failure) -> ExitStatus in
       let line = ProgressLine("pulling \(id)", session)

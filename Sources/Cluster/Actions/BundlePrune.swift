@@ -8,7 +8,7 @@ public import Playbooks
 /// newest that was read back from a target, never one that an unfinished run needs.
 public struct BundlePrune: Action {
   public static let signature = ActionSignature(
-    "bundle/prune", summary: "remove old bundles, as `retention:` says, and what ended runs have left that nobody needs",
+    "bundle/prune", summary: "remove old bundles, as `retention:` says, and what ended runs have left",
     inputs: [ActionInput("only-here", .bool, description: "true: only on this node; the copies at the targets are left alone")])
 
   private let onlyHere: Bool

@@ -87,7 +87,7 @@ final class TestServer: Sendable {
   }
 
   /// Below the range that the kernel gives to connections, and no port twice, so that no other test can take it meanwhile.
-  private static let nextPort = Mutex(10_240 + Int(getpid()) * 61 % 20_000)
+  private static let nextPort = Mutex(Int.random(in: 10_240..<32_000))
 
   /// A port of loopback that nobody listens on.
   static func freePort() throws -> Int {
