@@ -51,6 +51,8 @@ public struct Offsite {
 
   /// Refuses an identity that opens nothing of what is sealed: every read-back would fail, and so would whoever trusts it.
   public func requireFittingKeys() throws(Failure) {
+    // Where no copy is required, one that cannot be opened is a warning, as any other that fails.
+    guard targets.contains(where: \.isRequired) else { return }
     guard let identityFile, !identities.isEmpty, !identities.contains(where: { recipients.contains($0.recipient) }) else { return }
     let held = identities.map(\.recipient.description), wanted = recipients.map(\.description)
     throw Failure(

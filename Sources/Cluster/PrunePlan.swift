@@ -25,7 +25,7 @@ public struct PrunePlan {
     let catalogue = try journal.bundles()
     let here = catalogue.filter { $0.removed == nil }
     var needs: [String: String] = [:]
-    if let newest = try journal.newestWithWayBack() { needs[newest.text] = "the newest upgrade can be rolled back with it" }
+    if let newest = try Self.newestStanding(journal) { needs[newest.text] = "the newest upgrade can be rolled back with it" }
     for run in [running, try journal.unfinishedRun()?.id] { if let run { needs[run.text] = "an unfinished run needs it" } }
     let numbers = configuration.retention
     let retention = Retention(last: numbers.keepLast, daily: numbers.keepDaily, weekly: numbers.keepWeekly, monthly: numbers.keepMonthly)
@@ -54,7 +54,7 @@ public struct PrunePlan {
     needed = Set(needs.keys)
   }
 
-  /// A target that fails does not keep the others from what they are to do; the failure of a required one is thrown at the end.
+  /// A target or a bundle that fails does not keep the others from what they are to do; the failure of a required one is thrown at the end.
   public func carryOut(
     _ journal: RunJournal, _ configuration: Configuration, _ machine: any Machine, _ state: StateDirectory, tell: (String) -> Void
   ) throws(Failure) {
@@ -71,12 +71,32 @@ public struct PrunePlan {
     }
     for bundle in going {
       try failpoint("bundle-prune.local.before")
-      try BundleDirectory(bundle.directory).remove()
+      let directory = BundleDirectory(bundle.directory)
+      do throws(Failure) {
+        try directory.remove()
+      } catch {
+        failure = failure ?? error
+        tell("warning: could not remove the bundle \(bundle.id): \(error)")
+        // Where a file of somebody else keeps the directory, the bundle is gone all the same.
+        if (try? Files.exists(directory.manifest)) != false { continue }
+      }
       try journal.bundleRemoved(bundle.id, at: machine.now())
-      tell("removed bundle \(bundle.id)")
+      let isElsewhere = try !bundle.targets(wholeIn: journal.copies(of: bundle.id)).isEmpty
+      tell("removed bundle \(bundle.id)" + (isElsewhere || configuration.offsite.isEmpty ? "" : ", which was nowhere off-site"))
     }
     try dropPackages(journal, machine, state)
     if let failure { throw failure }
+  }
+
+  /// Whose changes the cluster has: it may have been given up, or its rollback taken back, and can be rolled back all the same.
+  private static func newestStanding(_ journal: RunJournal) throws(Failure) -> RunID? {
+    let actions = Actions(BuiltIn.actions)
+    for id in try journal.runsWithWayBack() {
+      guard let run = try journal.run(id) else { continue }
+      // A run of another kguard, whose playbook cannot be read, keeps its bundle.
+      if (try? actions.stands(run, journal)) ?? true { return id }
+    }
+    return nil
   }
 
   /// The packages that a run has kept for its rollback go with its bundle; no run is rolled back without one.

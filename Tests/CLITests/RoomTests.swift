@@ -46,6 +46,25 @@ import Testing
     #expect(try Files.list(node.root + "/srv/offsite") == [newest])
   }
 
+  @Test func `go on where a bundle was removed by hand, or holds somebody's file`() throws {
+    defer { node.down() }
+    try configure("{url: file:///srv/offsite, same-disk: true}")
+    func backup() throws -> String {
+      let outcome = try kguard("backup", "--no-drill")
+      #expect(outcome.exit == 0, "\(outcome.errors)")
+      return try #require(bundles().last)
+    }
+    let (first, second) = (try backup(), try backup())
+    try Files.removeOwnTree(state + "/bundles/" + first)
+    try Files.replace(state + "/bundles/" + second + "/notes", with: [1])
+    let third = try backup()
+    #expect(try kguard("bundle", "list").output.contains(first) == false)
+    let fourth = try backup(), outcome = try kguard("bundle", "prune")
+    #expect(outcome.errors.contains("warning: could not remove") || outcome.exit == 0, "\(outcome.errors)")
+    #expect(try bundles() == [second, third, fourth] && files(second) == ["notes"])
+    #expect(try planned()["remove"] == [])
+  }
+
   @Test func `leave snapshots that never became a bundle, which go, and nothing else goes with them`() throws {
     defer { node.down() }
     try configure("{url: file:///srv/offsite, same-disk: true}")

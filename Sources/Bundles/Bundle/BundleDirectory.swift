@@ -36,6 +36,8 @@ public struct BundleDirectory: Sendable, Equatable {
 
   /// Removes the files that kguard made, `bundle.json` first, so that what is left of an interrupted removal is no bundle.
   public func remove() throws(Failure) {
+    // Somebody else has made room.
+    guard try Files.exists(path) else { return }
     for name in Self.travelling.reversed() + ["taken.json", Self.journalName] {
       try failpoint("bundle/remove-\(name).before")
       try Files.removeOwn(path + "/" + name)

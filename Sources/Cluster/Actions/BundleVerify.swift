@@ -84,7 +84,7 @@ public struct BundleVerify: Action {
   private func count(at revision: Int64, _ context: StepContext) throws(Failure) -> JSON? {
     let location = try EtcdLocation.find(context.machine, context.settings.etcdOverrides)
     let client = try EtcdCluster(location.endpoints, stop: context.stop).healthyClient()
-    do throws(Failure) { return try client.keySpace(prefix: location.prefix, revision: revision).json } catch {
+    do throws(Failure) { return try client.keySpace(prefix: location.prefix, revision: revision, hashed: false).json } catch {
       guard error.why.contains("compacted") else { throw error }
       context.message("warning: the live cluster has compacted revision \(revision): its keys could not be compared with the snapshot's")
       return nil

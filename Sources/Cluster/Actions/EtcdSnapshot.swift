@@ -71,7 +71,7 @@ public struct EtcdSnapshot: Action {
   ) throws(Failure) -> JSON? {
     do throws(Failure) {
       let revision = try SnapshotReader(snapshot.path).newestRevision()
-      return try cluster.healthyClient().keySpace(prefix: prefix, revision: revision).json
+      return try cluster.healthyClient().keySpace(prefix: prefix, revision: revision, hashed: false).json
     } catch {
       if error.exit == .interrupted { throw error }
       context.message("the keys of the live cluster could not be counted yet: \(error)")

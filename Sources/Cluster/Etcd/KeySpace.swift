@@ -72,8 +72,9 @@ public struct KeySpace: Sendable, Equatable {
 }
 
 extension EtcdClient {
-  /// Counts the keys at `revision` (0: now), one resource after the other, without reading a value.
-  public func keySpace(prefix: String = "/registry", revision: Int64 = 0) throws(Failure) -> KeySpace {
+  /// Counts the keys at `revision` (0: now), one resource after the other, without reading a value. `hashed`: etcd reads all of it for that;
+  /// nothing that a living cluster should be asked for.
+  public func keySpace(prefix: String = "/registry", revision: Int64 = 0, hashed: Bool = true) throws(Failure) -> KeySpace {
     let all = try range([0], end: [0], revision: revision, countOnly: true)
     let at = revision != 0 ? revision : all.header.revision
     let root = Array((prefix.hasSuffix("/") ? prefix : prefix + "/").utf8)
@@ -91,6 +92,6 @@ extension EtcdClient {
       guard cursor.lexicographicallyPrecedes(next) || next == end else { break }
       cursor = next
     }
-    return KeySpace(revision: at, total: all.count, resources: counts, hash: try? hash(revision: at))
+    return KeySpace(revision: at, total: all.count, resources: counts, hash: hashed ? try? hash(revision: at) : nil)
   }
 }

@@ -1,3 +1,4 @@
+internal import Bundles
 internal import Engine
 internal import Host
 internal import Model
@@ -36,6 +37,8 @@ struct ControlPlaneSite: Equatable {
     var site = try seen(context, target)
     try site.addManifests(context)
     if let plan = try target.stagingPlan(context) { site.data = plan.live }
+    // A manifest that lies beside another's etcd is not what this control plane uses.
+    if let bundle = try target.bundle(context), bundle.etcd["stacked"]?.bool == false { site.data = nil }
     return site
   }
 

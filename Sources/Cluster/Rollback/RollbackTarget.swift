@@ -47,11 +47,13 @@ struct RollbackTarget {
 
   func bundleDirectory(_ context: some StepSight) -> BundleDirectory { BundleDirectory(context.state.bundle(run.text)) }
 
-  /// Where the run's drill has put the restored data, whether or not it is still there.
+  /// Where the run's drill has put the restored data, whether or not it is still there. The drill of an external etcd is done in kguard's own
+  /// directory: nothing there can take the live data's place.
   func stagingPlan(_ context: some StepSight) throws(Failure) -> StagingPlan? {
+    let state = Files.real(context.state.path) ?? context.state.path
     for id in [run] + rollbacks {
       let staged = try context.artifacts(of: id).last { $0.kind == "staged" }
-      if let plan = StagingPlan(json: staged?.detail) { return plan }
+      if let plan = StagingPlan(json: staged?.detail), !plan.live.hasPrefix(state + "/") { return plan }
     }
     return nil
   }

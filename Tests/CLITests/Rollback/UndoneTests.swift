@@ -121,6 +121,19 @@ import Testing
     #expect(try node.files("/etc/kubernetes") == before)
   }
 
+  @Test func `the bundle of a run that stands again is kept`() throws {
+    let node = try node()
+    try node.configure("retention: {keep-last: 1, keep-daily: 0, keep-weekly: 0, keep-monthly: 0}\nhealth: {timeout: 20s, soak: 1s}\n")
+    let run = try succeeded(node, "put late")
+    #expect(try node.kguard("rollback", run, "--etcd", "always", "--yes").exit == 0)
+    #expect(try node.kguard("rollback", "--undo", run, "--yes").exit == 0)
+    for _ in 0..<2 { #expect(try node.kguard("backup", "--no-offsite", "--no-drill").exit == 0) }
+    #expect(try Files.list(node.bench.state + "/bundles").contains(run))
+    let back = try node.kguard("rollback", run, "--etcd", "always", "--yes")
+    #expect(back.exit == 0, "\(back.errors)")
+    #expect(try node.configmaps() == ["cm1"])
+  }
+
   @Test func `a rollback is not undone on a base that was rolled back since`() throws {
     let node = try node()
     let lower = try succeeded(node, "put a1\necho '# A' >> etc/kubernetes/controller-manager.conf")
