@@ -109,7 +109,9 @@ import Testing
     let never = try node.kguard("rollback", run, "--etcd", "never", "--yes")
     #expect(never.exit == 5 || never.exit == 2, "\(never.errors)")
     #expect(try node.ended().state("swap") != "succeeded")
-    let resumed = try node.kguard("rollback", run, "--yes")
+    // What was asked last is still meant, and is refused again, until something else is asked.
+    #expect(try node.kguard("resume").exit == 5)
+    let resumed = try node.kguard("rollback", run, "--etcd", "auto", "--yes")
     #expect(resumed.exit == 0, "\(resumed.errors)")
     #expect(try node.configmaps() == ["cm1"])
     #expect(try node.ended().state("swap") == "succeeded")
