@@ -293,7 +293,7 @@ def rollback_swap(directory):
 
 
 def rollback(directory):
-    """A whole rollback of a sandbox node after an upgrade that fails late: how long the API is away, and where the time goes."""
+    """A whole rollback of a sandbox node, etcd included: how long the API is away, and where the time goes."""
     large = number("KGUARD_BENCH_MIB", 1024)
     table = Table("rollback of a sandbox node, once each", "etcd", "stop", "swap", "files", "start", "verify", "API away", "load", "")
     for mebibytes in (0, large):
@@ -307,13 +307,20 @@ def rollback(directory):
                 port = json.load(settings)["ports"]["etcd"]
             load(port, node + "/etc/kubernetes/pki/etcd", mebibytes << 20, Objects([kind for kind in KINDS if "." in kind[0]], as_json=True),
                  most=1 << 20)
-            sandbox("break", "apply-late")
-            Measured([KGUARD, "upgrade", "v1.28.0", "--no-offsite", "--yes", "--root", node, "--state", state], expected=4)  # rolled back
+            book = write(directory + "/rollback.yaml", "name: bench\nrollback: rollback\nsteps:\n" + "".join(
+                f"  - {{id: {name}, action: {action}}}\n" for name, action in (
+                    ("baseline", "cluster/baseline"), ("archive", "node/archive"), ("take", "etcd/snapshot"), ("verify", "bundle/verify"),
+                    ("drill", "etcd/drill"))) + "  - {id: change, run: [\"true\"], on-failure: rollback}\n")
+            common = ["--yes", "--root", node, "--state", state]
+            Measured([KGUARD, "playbook", "run", book, *common])
+            Measured([KGUARD, "rollback", "--etcd", "always", *common])
             with sqlite3.connect(state + "/kguard.db") as journal:
                 ((text,),) = journal.execute("SELECT evidence FROM steps WHERE action = 'cluster/verify-restored'")
             took = json.loads(text)["milliseconds"]
             size = os.path.getsize(node + "/var/lib/etcd/member/snap/db") >> 20
-            table.row(f"{size} MiB", *(milliseconds(took[phase] / 1000) for phase in ("stop", "swap", "files", "start", "verify", "outage")),
+            # Where every file is as it was, none is put back.
+            phases = ("stop", "swap", "files", "start", "verify", "outage")
+            table.row(f"{size} MiB", *(milliseconds(took.get(phase, 0) / 1000) for phase in phases),
                       f"{os.getloadavg()[0]:.1f}", goal="swap < 1 s", met=took["swap"] < 1000)
         finally:
             sandbox("down", "--delete")
