@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(HERE, "../../scripts/sandbox.d"))
 sys.dont_write_bytecode = True
 
 import box  # noqa: E402
+import controllers  # noqa: E402
 import yamlreader  # noqa: E402
 from apiclient import Client, Unreachable  # noqa: E402
 
@@ -268,6 +269,9 @@ def _command_line(pid):
 
 
 class Upgrade(Case):
+    def tearDown(self):
+        run(SANDBOX, "mend", self.root)  # a fault of a test that failed does not meet the next
+
     def images(self):
         out = []
         for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
@@ -348,6 +352,35 @@ class Upgrade(Case):
         self.assertFalse(self.ready())
         self.eventually(lambda: json.loads(self.tool("crictl", "ps", "-a", "--name", "^etcd$", "-o", "json"))["containers"][0]["metadata"]["attempt"] > 1,
                         "etcd crashes again and again")
+
+
+class Lifecycle(unittest.TestCase):
+    """The node's condition as the controller-manager's stand-in sets it, with an API of one node and one lease."""
+
+    class Api:
+        def __init__(self):
+            self.ready = "True"
+
+        def read(self, path):
+            return {"spec": {"renewTime": "then"}} if "/leases/" in path else {"status": {"conditions": [{"type": "Ready", "status": self.ready}]}}
+
+        def replace(self, path, node):
+            self.ready = node["status"]["conditions"][0]["status"]
+
+    def condition(self, looked):
+        """After ten seconds without a new renewal, the last look of which was `looked` seconds ago."""
+        with tempfile.TemporaryDirectory() as root:
+            it = controllers.Controllers(box.Box(root))
+            it.client = self.Api()
+            it.node_seen, it.node_seen_at, it.node_looked = "then", time.monotonic() - 10, time.monotonic() - looked
+            it._node()
+            return it.client.ready
+
+    def test_a_lease_that_is_not_renewed_makes_the_node_unknown(self):
+        self.assertEqual(self.condition(looked=2), "Unknown")
+
+    def test_an_outage_of_the_api_does_not(self):
+        self.assertEqual(self.condition(looked=8), "True")
 
 
 class Command(unittest.TestCase):

@@ -35,7 +35,7 @@ def is_ready(pod):
 
 class Controllers:
     def __init__(self, sandbox):
-        self.sandbox, self.node_seen, self.node_seen_at = sandbox, None, time.monotonic()
+        self.sandbox, self.node_seen, self.node_seen_at, self.node_looked = sandbox, None, time.monotonic(), time.monotonic()
 
     def work(self, client):
         self.client, self.changed = client, False
@@ -155,11 +155,12 @@ class Controllers:
         self.client.replace(f"{APPS}/namespaces/{meta['namespace']}/{kind.lower()}s/{meta['name']}/status", {**workload, "status": status})
 
     def _node(self):
-        """A node whose lease is not renewed is not ready."""
+        """A node whose lease is not renewed is not ready. Time without an API server does not count: kubelet could not renew it either."""
         lease = self.client.read(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{box.NODE}")
         renewed = lease and lease["spec"].get("renewTime")
-        if renewed != self.node_seen:
-            self.node_seen, self.node_seen_at = renewed, time.monotonic()
+        before, self.node_looked = self.node_looked, time.monotonic()
+        if renewed != self.node_seen or self.node_looked - before > 2 * leader.RENEW:
+            self.node_seen, self.node_seen_at = renewed, self.node_looked
         if time.monotonic() - self.node_seen_at < self.sandbox.setting("node_grace"):
             return
         node = self.client.read(f"/api/v1/nodes/{box.NODE}")
