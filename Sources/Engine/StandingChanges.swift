@@ -40,8 +40,11 @@ extension Actions {
 }
 
 extension RunRecord {
-  /// What it was for, in two words; other inputs may be long, or a secret of an own playbook.
-  public var purpose: String { playbook + (inputs["version"].map { " " + $0 } ?? "") }
+  /// What a run is for, in two words; other inputs may be long, or a secret of an own playbook.
+  public static func purpose(of playbook: String, _ inputs: [String: String]) -> String {
+    playbook + (inputs["version"].map { " " + $0 } ?? "")
+  }
+  public var purpose: String { Self.purpose(of: playbook, inputs) }
 
   /// The run to roll back where this one is not wanted: its parent, or whose rollback it takes back; nil where there is no way back.
   public var wayBack: RunID? {

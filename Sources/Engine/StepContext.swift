@@ -110,8 +110,8 @@ public final class StepContext: StepSight {
     return try engine.actions.everTouchedCluster(try engine.record(parent), journal)
   }
 
-  /// Runs a command of the host under the supervisor: it survives kguard, its output goes to the attempt's log.
-  public func supervise(_ argv: [String], environment: [String: String] = [:]) throws(Failure) -> ChildEnd {
+  /// Runs a command of the host under the supervisor: it survives kguard, its output goes to the attempt's log. `each` sees its lines.
+  public func supervise(_ argv: [String], environment: [String: String] = [:], each: (String) -> Void = { _ in }) throws(Failure) -> ChildEnd {
     let executable = try machine.require(program: argv.first ?? "")
     let command = Command(argv, environment: machine.childEnvironment.merging(environment) { $1 })
     try Files.makeDirectory(directory, mode: 0o700)
@@ -119,15 +119,19 @@ public final class StepContext: StepSight {
       executable: executable, command: command, attemptDirectory: directory,
       timeout: deadline.map { max(.milliseconds(1), $0 - monotonicNow()) })
     var output = OutputTail(state.log(of: run, step: step, attempt: attempt))
+    func show(_ line: String) {
+      each(line)
+      observer?.notice(.output(run, step: step, line))
+    }
     let outcome = try supervisor.run(request) {
-      output.read { line in observer?.notice(.output(run, step: step, line)) }
+      output.read(show)
       switch stop.current {
       case .now: return .leave
       case .atCheckpoint: return stopping == .cancels ? .end : .goOn
       case .none: return .goOn
       }
     }
-    output.read { line in observer?.notice(.output(run, step: step, line)) }
+    output.read(show)
     switch outcome {
     case .ended(let end):
       if end.stopped { throw interrupted }

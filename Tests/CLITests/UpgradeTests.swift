@@ -10,6 +10,7 @@ import Testing
     try node.sandbox(["objects", node.root])
     let outcome = try node.upgrade()
     #expect(outcome.exit == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("pull: 7 of 7 images are there"), "\(outcome.errors)")
     for component in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
       #expect(try node.image(of: component).hasSuffix(":v1.28.0"))
     }

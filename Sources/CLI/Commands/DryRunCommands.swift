@@ -7,14 +7,16 @@ internal import Playbooks
 /// `--dry-run`: what each step would do on this node as it is now. Nothing is written anywhere. It ends as the command itself would where
 /// it is known now that that would be refused.
 extension Session {
-  /// A run that would be begun.
-  func showSteps(_ playbook: Playbook, _ inputs: [String: String], _ configuration: JSON) throws(Failure) -> ExitStatus {
+  /// A run that would be begun; `obstacle`: what is known to refuse it already.
+  func showSteps(
+    _ playbook: Playbook, _ inputs: [String: String], _ configuration: JSON, behind obstacle: Failure? = nil
+  ) throws(Failure) -> ExitStatus {
     var notes: [String] = []
     var journal: RunJournal?
-    var obstacle: Failure?
+    var obstacle = obstacle
     do throws(Failure) {
       journal = try lookAtJournal()
-      obstacle = try journal?.unfinishedRun().map(Self.unfinished)
+      obstacle = try journal?.unfinishedRun().map(Self.unfinished) ?? obstacle
     } catch {
       notes.append("What earlier runs did is not known: \(error)")
     }

@@ -290,13 +290,19 @@ extension Session {
       throw Failure(
         .usage, what: "cannot undo the rollback of run \(run.id)", why: why, next: "see `kguard show \(run.id)`")
     }
-    if !invocation.has(.dryRun) {
+    let playbook = try playbook("undo"), inputs = ["run": run.id.text]
+    var obstacle: Failure?
+    do throws(Failure) {
       try actions.requireNothingOnTop(of: run, journal, what: "cannot undo the rollback of run \(run.id)")
       try actions.requireSameBase(of: run, journal)
-      guard try confirm("Take the rollback of run \(run.id) back? What was written since the rollback moves aside") else {
-        throw Failure(what: "nothing was changed", why: "the answer was no", next: "run the command again when you are sure")
-      }
+    } catch {
+      obstacle = error
     }
-    return try start(try playbook("undo"), inputs: ["run": run.id.text])
+    if invocation.has(.dryRun) { return try showSteps(playbook, inputs, try configuration().json, behind: obstacle) }
+    if let obstacle { throw obstacle }
+    guard try confirm("Take the rollback of run \(run.id) back? What was written since the rollback moves aside") else {
+      throw Failure(what: "nothing was changed", why: "the answer was no", next: "run the command again when you are sure")
+    }
+    return try start(playbook, inputs: inputs)
   }
 }

@@ -1,5 +1,6 @@
 internal import Engine
 internal import Host
+internal import Journal
 internal import Model
 internal import Playbooks
 internal import Synchronization
@@ -74,8 +75,7 @@ final class NewsRoom: Observer {
       wasRolledBack: wasRolledBack)
   }
 
-  /// Other inputs are nobody's business: an own playbook may take a secret.
   static func title(_ playbook: String, _ inputs: [String: String]) -> Title {
-    Title(playbook: playbook, text: ([playbook] + (inputs["version"].map { [$0] } ?? [])).joined(separator: " "))
+    Title(playbook: playbook, text: RunRecord.purpose(of: playbook, inputs))
   }
 }

@@ -24,7 +24,13 @@ struct ImagesPull: Action {
   }
 
   func perform(_ context: StepContext) throws(Failure) {
-    try context.superviseToSuccess(try argv(context))
+    let count = try wanted(context).count
+    var pulled = 0
+    try context.superviseToSuccess(try argv(context)) { line in
+      guard line.contains(" Pulled ") else { return }
+      pulled += 1
+      context.phase("\(pulled) of \(count) images are there")
+    }
   }
 
   func verify(_ context: StepContext) throws(Failure) -> JSON {

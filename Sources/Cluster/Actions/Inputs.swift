@@ -35,9 +35,9 @@ extension StepContext {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Runs a long command and throws where it does not end well.
-  func superviseToSuccess(_ argv: [String]) throws(Failure) {
-    let end = try supervise(argv)
+  /// Runs a long command and throws where it does not end well. `each` sees its lines.
+  func superviseToSuccess(_ argv: [String], each: (String) -> Void = { _ in }) throws(Failure) {
+    let end = try supervise(argv, each: each)
     if let failure = end.failure(of: argv.prefix(3).joined(separator: " "), log: state.log(of: run, step: step, attempt: attempt)) {
       throw failure
     }

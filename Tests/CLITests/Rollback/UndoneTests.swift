@@ -144,6 +144,8 @@ import Testing
     #expect(try node.configmaps() == ["cm1"])
     let refused = try node.kguard("rollback", "--undo", upper, "--yes")
     #expect(refused.exit == 2 && refused.errors.contains("`kguard rollback --undo \(lower)`"), "\(refused.errors)")
+    let foreseen = try node.kguard("rollback", "--undo", upper, "--dry-run")
+    #expect(foreseen.exit == 2 && foreseen.errors.contains("It would be refused now: cannot undo"), "\(foreseen.errors)")
     for run in [lower, upper] {
       let undone = try node.kguard("rollback", "--undo", "--yes")
       #expect(undone.exit == 0 && undone.errors.contains(run), "\(undone.errors)")
