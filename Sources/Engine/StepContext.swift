@@ -111,7 +111,9 @@ public final class StepContext: StepSight {
   }
 
   /// Runs a command of the host under the supervisor: it survives kguard, its output goes to the attempt's log. `each` sees its lines.
-  public func supervise(_ argv: [String], environment: [String: String] = [:], each: (String) -> Void = { _ in }) throws(Failure) -> ChildEnd {
+  public func supervise(
+    _ argv: [String], environment: [String: String] = [:], each: (String) -> Void = { _ in }
+  ) throws(Failure) -> ChildEnd {
     let executable = try machine.require(program: argv.first ?? "")
     let command = Command(argv, environment: machine.childEnvironment.merging(environment) { $1 })
     try Files.makeDirectory(directory, mode: 0o700)

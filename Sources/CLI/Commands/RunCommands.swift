@@ -180,8 +180,9 @@ extension Session {
     if isJSON {
       print(JSONView.result(result))
     } else {
-      let afterwards = Afterwards(result, journal, state, now: machine.now())?.text ?? ""
-      say(style.inCharset(Words.ending(result, style) + afterwards))
+      let afterwards = Afterwards(result, journal, state, now: machine.now())
+      let ending = Words.ending(result, putBack: afterwards?.putBack ?? "the cluster", style)
+      say(style.inCharset(ending + (afterwards?.text ?? "")))
     }
     return result.exit
   }

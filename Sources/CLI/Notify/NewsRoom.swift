@@ -23,11 +23,16 @@ final class NewsRoom: Observer {
   private let node: String
   /// For a run whose beginning this process has not seen.
   private let findTitle: @Sendable (RunID) -> Title?
+  private let whatIsBack: @Sendable (RunID) -> String
 
-  init(_ couriers: [Courier], node: String, findTitle: @escaping @Sendable (RunID) -> Title?) {
+  init(
+    _ couriers: [Courier], node: String, findTitle: @escaping @Sendable (RunID) -> Title?,
+    whatIsBack: @escaping @Sendable (RunID) -> String
+  ) {
     self.couriers = couriers
     self.node = node
     self.findTitle = findTitle
+    self.whatIsBack = whatIsBack
   }
 
   func notice(_ notice: Notice) {
@@ -72,7 +77,7 @@ final class NewsRoom: Observer {
     let title = state.withLock { $0.titles[run] } ?? findTitle(run) ?? Title(playbook: "", text: "a run")
     return RunNews(
       event: event, run: run, state: runState, playbook: title.playbook, title: title.text, node: node, at: wallClock(), failure: failure,
-      wasRolledBack: wasRolledBack)
+      wasRolledBack: wasRolledBack, putBack: runState == .rolledBack ? whatIsBack(run) : "")
   }
 
   static func title(_ playbook: String, _ inputs: [String: String]) -> Title {

@@ -16,6 +16,8 @@ struct RunNews: Sendable, Equatable {
   let failure: Failure?
   /// A rollback of the run was carried out.
   var wasRolledBack = false
+  /// What the rollback has put back: where etcd's data was left, not all of the cluster.
+  var putBack = "the cluster"
 
   /// The same whenever the same news is sent again, so that a receiver can drop what it has seen.
   var id: String { "\(run)/\(event.rawValue)/\(state.rawValue)" }
@@ -27,7 +29,7 @@ struct RunNews: Sendable, Equatable {
       case (.start, _): "has begun"
       case (.success, _): "succeeded"
       case (.rollback, .rollingBack): "is being rolled back"
-      case (.rollback, .rolledBack): "is rolled back: the cluster is as it was"
+      case (.rollback, .rolledBack): "is rolled back: \(putBack) is as it was"
       case (.rollback, .failed): "had changed nothing: nothing was put back"
       case (.failure, .failed) where wasRolledBack: "failed, and had changed nothing: nothing was put back"
       case (_, .needsOperator): "needs an operator"

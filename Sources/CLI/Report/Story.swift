@@ -61,6 +61,10 @@ struct Story {
   /// The newest evidence that an action left, in the run or its rollbacks.
   func evidence(ofAction path: String) -> JSON? { chapters.reversed().lazy.compactMap { $0.evidence(ofAction: path) }.first }
 
+  /// Why a rollback has put the node back and left etcd's data, where that may differ from before the run.
+  var etcdStays: String? { evidence(ofAction: "cluster/verify-restored")?["etcdStays"]?.string }
+  var putBack: String { etcdStays == nil ? "the cluster" : "the node" }
+
   /// The step at which the run stopped.
   var failedStep: StepRecord? {
     main.steps.last { $0.state == .failed && $0.error == run.error } ?? main.steps.last { $0.state == .failed }

@@ -36,6 +36,7 @@ extension Story {
       if let undo = facts.undo {
         return "\(subject) \(how); run \(undo) took the rollback back: the cluster is as it was before that rollback."
       }
+      if let etcdStays { return "\(subject) \(how): the node is as it was before the run. \(sentence(etcdStays))" }
       return "\(subject) \(how): the cluster is as it was before the run. \(lossSentence)"
     case .needsOperator: return "\(subject) stopped\(cause) and needs an operator. \(sentence(run.error?.next ?? ""))"
     case .interrupted: return "\(subject) was interrupted\(openWords); \(progressWords). `kguard resume` goes on."

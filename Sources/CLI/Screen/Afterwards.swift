@@ -13,6 +13,9 @@ struct Afterwards {
     (self.result, self.story) = (result, story)
   }
 
+  /// What the rollback of this run has put back.
+  var putBack: String { story.putBack }
+
   var text: String { lines.map { $0 + "\n" }.joined() }
 
   private var lines: [String] {
@@ -26,7 +29,7 @@ struct Afterwards {
         "`kguard rollback \(run.id)` takes it back, until another upgrade changes the cluster.",
       ]
     case .rolledBack:
-      var lines: [String] = []
+      var lines = story.etcdStays.map { ["What etcd holds is as it was left: \($0)."] } ?? []
       if let losses = Losses(story), losses.count > 0, let list = losses.list {
         lines.append("\(losses.count == 1 ? "1 object was" : "\(losses.count) objects were") written since the snapshot: \(list)")
       }

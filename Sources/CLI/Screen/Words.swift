@@ -27,19 +27,19 @@ enum Words {
   /// What an action says about its own evidence, in a few words.
   static func summary(_ evidence: JSON?) -> String { printable(evidence?["summary"]?.string ?? "") }
 
-  /// How a run ended, in a sentence.
-  static func ending(_ result: RunResult, _ style: Style) -> String {
+  /// How a run ended, in a sentence. `putBack`: what a rollback of it has put back.
+  static func ending(_ result: RunResult, putBack: String, _ style: Style) -> String {
     let run = "run \(result.run)"
     switch result.state {
     case .succeeded: return style.paint("done:", .green) + " \(run) succeeded\n"
     case .rolledBack where result.failure == nil:
-      return style.paint("done:", .green) + " \(run) is rolled back, and the cluster is as it was before it\n"
+      return style.paint("done:", .green) + " \(run) is rolled back, and \(putBack) is as it was before it\n"
     case .failed where result.exit == .done && result.failure != nil:
       return style.paint("done:", .green) + " \(run) is given up\n\(style.paint("hint:", .bold)) \(result.failure?.next ?? "")\n"
     case .failed where result.failure == nil:
       return style.paint("done:", .green) + " \(run) had changed nothing of the cluster\n"
     case .rolledBack:
-      return style.paint("rolled back:", .yellow) + " \(run) failed, and the cluster is as it was\n" + cause(result, style)
+      return style.paint("rolled back:", .yellow) + " \(run) failed, and \(putBack) is as it was\n" + cause(result, style)
     case .interrupted, .rollingBack, .failed, .needsOperator, .pending, .running:
       return result.failure.map(style.failure) ?? "\(run) is \(result.state.rawValue)\n"
     }

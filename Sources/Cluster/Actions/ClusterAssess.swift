@@ -82,15 +82,18 @@ struct ClusterAssess: Action {
 
     var restoresEtcd = mode == .always || verdict == .halfChanged || verdict == .unknown || exchange == .half
     var restores = restoresEtcd || verdict == .changedBack || (isBegun && assessment.verdict != .unchanged)
+    // What a restore would have exchanged, and does not.
+    var stays: String?
     if isExternal {
-      if restoresEtcd { reasons.append(externalAdvice(context, target)) }
+      if restoresEtcd { stays = externalAdvice(context, target) }
       restoresEtcd = false
     } else if mode == .never {
       if exchange == .half { throw halfExchanged(target) }
       try requireSameEtcd(context, target)
-      if restoresEtcd { reasons.append("etcd is never restored, as asked") }
-      restoresEtcd = false
+      if restoresEtcd, exchange != .whole { stays = "etcd is never restored, as asked" }
+      restoresEtcd = restoresEtcd && exchange == .whole
     }
+    if let stays { reasons.append(stays) }
     if restoresEtcd, exchange == .whole {
       reasons.append("it has put etcd's data back already")
       restoresEtcd = false
@@ -110,7 +113,7 @@ struct ClusterAssess: Action {
       "packages": .bool(!assessment.programs.isEmpty || !packages.isEmpty),
       "reasons": JSON(Array(reasons.prefix(50))), "files": JSON(Array(assessment.files.prefix(100))), "programs": JSON(assessment.programs),
       "unready": JSON(Array(assessment.unready.prefix(100))), "uncordon": .bool(try isCordonedByRun(context, target)),
-      "bundle": JSON(bundle?.id), "external": .bool(isExternal),
+      "bundle": JSON(bundle?.id), "external": .bool(isExternal), "etcdStays": JSON(stays),
     ]
   }
 
@@ -122,7 +125,7 @@ struct ClusterAssess: Action {
       "summary": .string("\(reason): nothing is restored, no write is lost" + Self.words(packages)),
       "verdict": .string(Assessment.Verdict.untouched.rawValue), "restore": false, "etcd": false, "packages": .bool(!packages.isEmpty),
       "reasons": JSON([reason]), "files": .array([]), "programs": JSON(packages), "bundle": JSON(try target.bundle(context)?.id),
-      "external": .bool(isExternal), "uncordon": false, "proof": false,
+      "external": .bool(isExternal), "etcdStays": .null, "uncordon": false, "proof": false,
     ]
   }
 

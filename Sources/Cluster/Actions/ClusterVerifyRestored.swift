@@ -48,6 +48,7 @@ struct ClusterVerifyRestored: Action {
       if let lost = try lost(context, target) { evidence["lost"] = lost }
       let left = hasRestored(context) ? try leftRecords(context, target) : []
       if !left.isEmpty { evidence["stillAtTarget"] = JSON(left) }
+      if hasRestored(context), let stays = context.evidence(of: "assess")?["etcdStays"]?.string { evidence["etcdStays"] = .string(stays) }
     }
     if undo != nil {
       try markUndone(context, target)
@@ -105,8 +106,11 @@ struct ClusterVerifyRestored: Action {
       evidence["undo"] = .string("kguard rollback --undo \(target.run)")
     }
     let left = evidence["stillAtTarget"]?.array?.compactMap(\.string) ?? []
-    let what = !hasRestored(context) ? "the packages are as they were" : left.isEmpty ? "the cluster is as it was" : "the node is as it was"
+    let stays = evidence["etcdStays"]?.string
+    let isWhole = left.isEmpty && stays == nil
+    let what = !hasRestored(context) ? "the packages are as they were" : isWhole ? "the cluster is as it was" : "the node is as it was"
     var words = what + took
+    if let stays { words += "; \(stays)" }
     if !left.isEmpty { words += "; still at the target, since etcd was not restored: " + left.joined(separator: "; ") }
     let unready = evidence["lessReady"]?.array?.compactMap(\.string) ?? []
     if !unready.isEmpty { words += "; not as before: " + naming(unready, most: 4, separator: "; ") }

@@ -54,6 +54,10 @@ import Testing
     let ended = try node.ended()
     #expect(ended.state == "rolled-back")
     #expect(ended.state("swap") == "skipped" && ended.state("uncordon") == "succeeded")
+    #expect(run.errors.contains("failed, and the node is as it was\n"), "\(run.errors)")
+    #expect(run.errors.contains("What etcd holds is as it was left: etcd is never restored, as asked."), "\(run.errors)")
+    let ticket = try node.kguard("report", ended.run, "--format", "markdown").output
+    #expect(ticket.contains("was rolled back: the node is as it was before the run"), "\(ticket)")
     #expect(try node.files("/etc/kubernetes") == before)
     let left = ended.evidence("verify")?["stillAtTarget"]?.text() ?? ""
     #expect(left.contains("kubeadm-config says v1.28.0"), "\(ended.evidence("verify")?.text() ?? "")")
