@@ -60,6 +60,8 @@ public struct PrunePlan {
   ) throws(Failure) {
     let offsite = goingCopies.isEmpty ? nil : try Offsite(configuration, machine, state)
     var failure: Failure?
+    var elsewhere: Set<String> = []
+    for bundle in going where try !bundle.targets(wholeIn: journal.copies(of: bundle.id)).isEmpty { elsewhere.insert(bundle.id) }
     for copy in goingCopies {
       guard let offsite, let target = offsite.targets.first(where: { $0.url == copy.target }) else { continue }
       do throws(Failure) {
@@ -81,8 +83,9 @@ public struct PrunePlan {
         if (try? Files.exists(directory.manifest)) != false { continue }
       }
       try journal.bundleRemoved(bundle.id, at: machine.now())
-      let isElsewhere = try !bundle.targets(wholeIn: journal.copies(of: bundle.id)).isEmpty
-      tell("removed bundle \(bundle.id)" + (isElsewhere || configuration.offsite.isEmpty ? "" : ", which was nowhere off-site"))
+      tell(
+        "removed bundle \(bundle.id)"
+          + (elsewhere.contains(bundle.id) || configuration.offsite.isEmpty ? "" : ", which was nowhere off-site"))
     }
     try dropPackages(journal, machine, state)
     if let failure { throw failure }

@@ -73,10 +73,14 @@ extension Runner {
     return RunResult(run: run.id, state: run.state, exit: .interrupted, failure: failure)
   }
 
-  /// Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched.
+  /// Where the rollback found nothing to restore, the run simply failed, and the cluster was never touched. One that had succeeded is
+  /// rolled back all the same: the cluster was compared, and is as before it.
   private func endRollback(_ run: RunRecord) throws(Failure) -> RunResult {
     let isAsked = run.rollbackBy == .asked
-    let event: RunEvent = try anyRollbackTouched(run) ? .finishRollback : .nothingChanged
+    let isSettled = try journal.steps(run.id).allSatisfy { $0.state.isSettled }
+    let isTouched = try anyRollbackTouched(run)
+    let isBack = isTouched || (isAsked && run.cause == nil && isSettled)
+    let event: RunEvent = isBack ? .finishRollback : .nothingChanged
     let exit: ExitStatus = isAsked ? .done : event == .finishRollback ? .rolledBack : .failed
     return try finish(run, event, isAsked ? nil : run.cause, exit: exit)
   }

@@ -188,10 +188,11 @@ private final class Statement {
 func journalFailure(_ code: Int32, _ doing: String, path: String, detail: String?) -> Failure {
   let what = "\(doing) the journal \(path)"
   let why = detail ?? String(cString: sqlite3_errstr(code))
+  let again = "run `kguard resume`, or the same command again where no run had begun"
   switch code & 0xff {
   case SQLITE_FULL:
     return Failure(
-      what: what, why: "the disk is full", next: "free space on the filesystem of \(Files.directory(of: path)), then run `kguard resume`",
+      what: what, why: "the disk is full", next: "free space on the filesystem of \(Files.directory(of: path)), then " + again,
       isTransient: true)
   case SQLITE_NOTADB, SQLITE_CORRUPT:
     return Failure(
@@ -205,7 +206,7 @@ func journalFailure(_ code: Int32, _ doing: String, path: String, detail: String
   case SQLITE_CANTOPEN:
     return Failure(what: what, why: why, next: "check that the directory exists and that you may read it (run as root)")
   case SQLITE_IOERR:
-    return Failure(what: what, why: "the disk reports an error: \(why)", next: "look at dmesg, then run `kguard resume`")
+    return Failure(what: what, why: "the disk reports an error: \(why)", next: "look at dmesg, then " + again)
   default:
     return Failure(what: what, why: "\(why) (code \(code))", next: "report this as a bug, with the output of `kguard version`")
   }

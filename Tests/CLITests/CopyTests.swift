@@ -81,6 +81,10 @@ import Testing
     #expect(try kguard("bundle", "copy").exit == 0)
     #expect(try kguard("bundle", "prune").exit == 0)
     #expect(try Files.list(share) == [newer])
+    // Where a bundle and its copy go together, it was off-site.
+    _ = try backup()
+    let gone = try kguard("bundle", "prune").errors
+    #expect(gone.contains("removed bundle \(newer) at file:///srv/offsite\n") && gone.contains("removed bundle \(newer)\n"), "\(gone)")
   }
 
   @Test func `one that is gone counts no more`() throws {

@@ -206,6 +206,10 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     ("1000 down\n", "The API server was asked once, and did not answer."),
     ("1000 up\n2000 up\n", "The API server answered all the time. It was asked 2 times, once a second."),
     (
+      "1000 up\n2000 up\n40000 up\n",
+      "The API server answered whenever it was asked. It was asked 3 times, once a second; nobody asked it for 38 s."
+    ),
+    (
       "1000 up\n2000 down\n",
       "The API server did not answer once, for how long is not known. It was asked 2 times, once a second."
     ),

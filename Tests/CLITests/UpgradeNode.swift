@@ -168,6 +168,8 @@ final class UpgradeNode: Sendable {
     }.filter(\.isAlive)
   }
 
+  func bundles() throws -> [String] { try Files.list(root + "/var/lib/kguard/bundles").sorted() }
+
   /// One directory a run of kubeadm that came as far as the manifests.
   func applies() throws -> Int { try Files.list(root + "/etc/kubernetes/tmp").filter { $0.hasPrefix("kubeadm-backup-manifests") }.count }
 

@@ -23,10 +23,16 @@ import Testing
     #expect(verified.at("availability", "outageMilliseconds")?.int != nil)
     let kinds = Set((verified["differences"]?.array ?? []).compactMap { $0["kind"]?.string })
     #expect(kinds.isSubset(of: ["version", "manifest", "image", "count"]), "\(verified["differences"]?.text() ?? "")")
-    // Once more: all is in effect, nothing is done again.
-    let applies = try node.applies()
-    #expect(try node.upgrade().exit == 0)
-    #expect(try node.applies() == applies)
+    // Once more: there is nothing to do, and no bundle takes the place of the one that leads back.
+    let (applies, bundles) = (try node.applies(), try node.bundles())
+    let again = try node.kguard("upgrade", "v1.28.0", "--no-offsite", "--yes")
+    #expect(again.exit == 3 && again.errors.contains("the cluster is at v1.28.0 already"), "\(again.errors)")
+    #expect(try node.applies() == applies && node.bundles() == bundles)
+    #expect(try node.kguard("status").output.contains(", 0 of "))
+    // kubelet is behind: that is something to do.
+    try node.sandbox(["install", node.root, "kubelet", "v1.27.4"])
+    let rest = try node.kguard("check", "v1.28.0", "--no-offsite")
+    #expect(rest.exit == 0 && rest.output.contains("the cluster is at v1.28.0 already, but kubelet is v1.27.4"), "\(rest.output)")
   }
 
   @Test func `packages of a run that is rolled back are the old ones again, and held`() throws {

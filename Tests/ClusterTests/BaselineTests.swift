@@ -71,6 +71,12 @@ import Testing
         samples, failed, outage, outages, unobserved,
       ])
   }
+
+  @Test func `is not told of the time in which nobody asked`() {
+    #expect(Availability("boot a\n1000 up\n2000 up\n").words == "the API server answered all the time")
+    let gap = Availability("boot a\n1000 up\n2000 up\n60000 up\n")
+    #expect(gap.words == "the API server answered whenever it was asked; nobody asked it for 58 s")
+  }
 }
 
 @Suite struct `What the container runtime says` {

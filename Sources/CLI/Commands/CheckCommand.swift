@@ -1,6 +1,7 @@
 internal import Cluster
 internal import Engine
 internal import Host
+internal import Journal
 internal import Model
 
 /// `kguard check [VERSION]`: the preflight without a run.
@@ -14,7 +15,8 @@ enum CheckCommand {
     details: """
       Carries out every check that `kguard upgrade` begins with, all at once, and says what each saw and what to do about it; failures \
       come last, those with one cause together. On a machine without a control plane only that is said. \
-      Exit 0 where nothing failed, 3 where something did.
+      Exit 0 where nothing failed, 3 where something did, 6 where an upgrade, a rollback or an undo is unfinished: then the node is in \
+      the middle of it, and what a check advises may be that run's own work.
       """,
     examples: [
       .init("kguard check v1.28.0", "could this node go to v1.28.0?"),
@@ -22,18 +24,31 @@ enum CheckCommand {
     ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
+      let unfinished = try unfinished(session)
+      if let unfinished, !session.isJSON {
+        let next = unfinished.next.first.map { " `\($0.command)` is the way \($0.why)." } ?? ""
+        session.say(prose(unfinished.sentence(session.style) + next + " What the checks advise may be its own work.", .errors) + "\n\n")
+      }
       let report = try runPreflight(
         session.machine, try session.configuration(), session.state, version: invocation.arguments["VERSION"],
         ignoring: try ignored(invocation), mayStayHere: invocation.has(BackupCommands.noOffsite))
       if session.isJSON {
         session.printJSON([
           "type": "check", "checks": report.json, "failed": JSON(report.failures.count), "summary": .string(report.summary),
+          "unfinished": JSON(unfinished?.run.id.text),
         ])
       } else {
         session.print(text(report, session.outputStyle, session.columns))
       }
+      if unfinished != nil { return .held }
       return report.failures.isEmpty ? .done : .preflightRefused
     })
+
+  /// A run that changes the node and has not ended; a backup does not change it. A journal that cannot be read is a check of its own.
+  private static func unfinished(_ session: Session) throws(Failure) -> RunFacts? {
+    guard let journal = try? session.lookAtJournal(), let run = try journal.unfinishedRun(), run.wayBack != nil else { return nil }
+    return try RunFacts(run, journal)
+  }
 
   /// What `--ignore-check` names; a name that no check has is refused before anything begins.
   static func ignored(_ invocation: Invocation) throws(Failure) -> [String] {

@@ -15,7 +15,8 @@ enum HistoryCommand {
       guard let count, count > 0 else {
         throw Failure(.usage, what: "cannot understand `--limit`", why: "it is not a number above 0", next: "write it as `-n 20`")
       }
-      let runs = try session.readJournal()?.history(limit: count) ?? []
+      let journal = try session.readJournal()
+      let runs = try journal?.history(limit: count) ?? []
       if session.isJSON {
         for run in runs { session.print(json(run).text() + "\n") }
       } else if runs.isEmpty {
@@ -23,7 +24,11 @@ enum HistoryCommand {
       } else {
         // Where there is little room, seconds and the zone are left out.
         let time = (session.columns ?? 80) < 80 ? "%Y-%m-%d %H:%M" : "%Y-%m-%d %H:%M:%S %Z"
-        let rows = runs.map { row($0, time) }
+        var rows: [[String]] = []
+        for run in runs {
+          let undo = try run.state == .rolledBack ? journal?.undo(of: run.id) : nil
+          rows.append(row(run, time, isTakenBack: undo != nil))
+        }
         session.page(table([["RUN", "BEGUN", "TOOK", "STATE", "WHAT"]] + rows, within: session.columns))
       }
       return .done
@@ -36,13 +41,13 @@ enum HistoryCommand {
     ]
   }
 
-  private static func row(_ run: RunSummary, _ time: String) -> [String] {
+  private static func row(_ run: RunSummary, _ time: String, isTakenBack: Bool) -> [String] {
     let pairs = run.inputs.object?.pairs ?? []
     let values = Words.inputs(Dictionary(pairs.map { ($0.key, $0.value.string ?? "") }) { $1 })
     let whose = run.parent.map { ["of \($0)"] } ?? values
     return [
       run.id.text, localTime(run.created, time), run.ended.map { ($0 - run.created).forPeople } ?? "", run.state.rawValue,
-      ([run.playbook] + whose).joined(separator: " "),
+      ([run.playbook] + whose).joined(separator: " ") + (isTakenBack ? ", taken back" : ""),
     ]
   }
 }

@@ -16,6 +16,8 @@ struct RunFacts {
   let undo: RunID?
   /// It is the one that a person would take back: the newest that succeeded and whose playbook knows how.
   private let isWayBack: Bool
+  /// Its rollback has moved something that is not back.
+  private let canBeUndone: Bool
 
   init(_ run: RunRecord, _ journal: RunJournal) throws(Failure) {
     self.run = run
@@ -23,6 +25,7 @@ struct RunFacts {
     owner = try journal.owner()
     rollback = try journal.rollback(of: run.id)
     undo = run.state == .rolledBack ? try journal.undo(of: run.id) : nil
+    canBeUndone = run.state == .rolledBack ? try RollbackRecords.canBeUndone(run.id, journal) : false
     let wayBack = try journal.newestWithWayBack()
     isWayBack = wayBack == run.id
   }
@@ -38,7 +41,7 @@ struct RunFacts {
   }
 
   func sentence(_ style: Style) -> String {
-    let done = steps.count { $0.state.isSettled }
+    let done = steps.count { $0.state == .succeeded || $0.state == .skipped }
     var text = "Run \(run.id) (\(title)) is \(style.paint(run.state)), \(done) of \(steps.count) steps done"
     if isWorkedOn, let process = owner.process {
       text += "; kguard works on it (process \(process.pid))"
@@ -62,6 +65,13 @@ struct RunFacts {
       return [
         NextStep("kguard report -o report.html", "for the whole story, as a page"),
         NextStep("kguard rollback \(run.id)", "to take it back"), NextStep("kguard history", "for earlier runs"),
+      ]
+    case .rolledBack where undo != nil:
+      return [NextStep("kguard rollback \(run.id)", "to roll it back again"), NextStep("kguard history", "for earlier runs")]
+    case .rolledBack where canBeUndone:
+      return [
+        NextStep("kguard report -o report.html", "for the whole story, as a page"),
+        NextStep("kguard rollback --undo \(run.id)", "to take the rollback back"), NextStep("kguard history", "for earlier runs"),
       ]
     case .succeeded, .failed, .rolledBack:
       return [NextStep("kguard show", "to see what it did"), NextStep("kguard history", "for earlier runs")]

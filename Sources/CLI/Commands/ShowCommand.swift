@@ -52,6 +52,7 @@ enum ShowCommand {
       let more = earlier.isEmpty ? "" : "; before it \(naming(earlier))"
       head.append(["Rolled back by", "run \(rollback.id), \(rollback.state.rawValue)\(more)"])
     }
+    if let undo = facts.undo { head.append(["Taken back by", "run \(undo): what the run had done is in place again"]) }
     head.append(["Host root", run.root])
     head.append(["Playbook", run.playbookFile])
     head.append(["Logs", session.state.directory(of: run.id)])

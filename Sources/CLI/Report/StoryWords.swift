@@ -63,7 +63,9 @@ extension Story {
   }
 
   private var openWords: String { openStep.map { " in the step \($0.id)" } ?? "" }
-  private var progressWords: String { "\(main.steps.count { $0.state.isSettled }) of \(main.steps.count) steps are done" }
+  private var progressWords: String {
+    "\(main.steps.count { $0.state == .succeeded || $0.state == .skipped }) of \(main.steps.count) steps are done"
+  }
   private var lastWords: String {
     let telling =
       main.steps.last { $0.action == "cluster/verify" && $0.evidence != nil }
@@ -120,9 +122,10 @@ extension Story {
   static func words(_ availability: AvailabilityRecord) -> String {
     let isOut = availability.spans.last?.answer == .down
     guard availability.samples > 1 else { return "The API server was asked once, and \(isOut ? "did not answer" : "answered")." }
-    let asked = "It was asked \(availability.samples) times, once a second."
+    let blind = AvailabilityRecord.blind(availability.unobserved)
+    let asked = "It was asked \(availability.samples) times, once a second\(blind)."
     let outages = availability.outages
-    if outages.isEmpty { return "The API server answered all the time. \(asked)" }
+    if outages.isEmpty { return "The API server answered \(blind.isEmpty ? "all the time" : "whenever it was asked"). \(asked)" }
     // Of the last sample nobody knows for how long it holds.
     if availability.outage == .zero {
       return "The API server did not answer \(outages.count == 1 ? "once" : "\(outages.count) times"), for how long is not known. \(asked)"

@@ -114,6 +114,7 @@ struct ClusterVerifyRestored: Action {
     if !left.isEmpty { words += "; still at the target, since etcd was not restored: " + left.joined(separator: "; ") }
     let unready = evidence["lessReady"]?.array?.compactMap(\.string) ?? []
     if !unready.isEmpty { words += "; not as before: " + naming(unready, most: 4, separator: "; ") }
+    if evidence.at("lost", "unknown") != nil { words += "; what was written since the snapshot is lost, and not known" }
     if let lost = evidence.at("lost", "objects")?.int { words += "; \(lost) objects written since the snapshot were lost" }
     evidence["summary"] = .string(words)
     return evidence
@@ -283,7 +284,9 @@ struct ClusterVerifyRestored: Action {
         return lost.json(list: list)
       } catch {
         if error.exit == .interrupted { throw error }
-        context.message("the data aside cannot be read (\(error.why)): what was lost is told by the rescue")
+        let isTold = context.evidence(of: "rescue")?.at("lost", "objects")?.int != nil
+        context.message(
+          "the data aside cannot be read (\(error.why)): what was lost is " + (isTold ? "told by the rescue" : "not known"))
       }
     }
     return context.evidence(of: "rescue")?["lost"]

@@ -27,6 +27,12 @@ public struct AvailabilityRecord: Sendable, Equatable {
 
   public var outages: [Span] { spans.filter { $0.answer == .down } }
   public var outage: Duration { outages.reduce(.zero) { $0 + $1.length } }
+  public var unobserved: Duration { spans.filter { $0.answer == .unobserved }.reduce(.zero) { $0 + $1.length } }
+
+  /// The time of which nothing is known: no kguard worked on the run.
+  public static func blind(_ unobserved: Duration) -> String {
+    unobserved == .zero ? "" : "; nobody asked it for \(unobserved.forPeople)"
+  }
 
   /// The record of a run; nil where none was kept.
   public static func read(_ state: StateDirectory, _ run: RunID) -> AvailabilityRecord? {

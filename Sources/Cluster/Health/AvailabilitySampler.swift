@@ -124,9 +124,10 @@ struct Availability: Equatable {
 
   var words: String {
     if samples == 0 { return "the API server's availability was not measured" }
-    if failed == 0 { return "the API server answered all the time" }
+    let blind = AvailabilityRecord.blind(unobserved)
+    if failed == 0 { return "the API server answered " + (blind.isEmpty ? "all the time" : "whenever it was asked" + blind) }
     // Of the last sample nobody knows for how long it holds.
-    if outage == .zero { return "the API server did not answer \(failed == 1 ? "once" : "\(failed) times")" }
-    return "the API server was away for \(outage.forPeople)" + (outages > 1 ? " in \(outages) outages" : "")
+    if outage == .zero { return "the API server did not answer \(failed == 1 ? "once" : "\(failed) times")" + blind }
+    return "the API server was away for \(outage.forPeople)" + (outages > 1 ? " in \(outages) outages" : "") + blind
   }
 }

@@ -20,7 +20,11 @@ enum VersionChecks {
         return .fail(obstacle, remedy: "choose a version from \(current) up to the newest v\(current.major).\(current.minor + 1)")
       }
       if current == target && running == target {
-        return .warn("the cluster is at \(target) already", remedy: "there is nothing to upgrade")
+        let left = try left(scene, target)
+        if left.isEmpty {
+          return .fail("the cluster is at \(target) already", remedy: "there is nothing to upgrade; `kguard backup` takes a bundle of it")
+        }
+        return .warn("the cluster is at \(target) already, but \(left.joined(separator: ", "))", remedy: "the upgrade does the rest")
       }
       if running != current {
         return .warn(
@@ -28,6 +32,21 @@ enum VersionChecks {
       }
       return .pass("from \(current) to \(target)")
     }
+  }
+
+  /// What an upgrade of a cluster that says to be at the target would still do. Where it is nothing, its bundle would be of the cluster
+  /// after the upgrade, and take the place of the one that leads back.
+  private static func left(_ scene: PreflightScene, _ target: KubernetesVersion) throws(Failure) -> [String] {
+    var left = try ControlPlane.read(scene.machine).differences(from: target)
+    left += try ClusterRecords.read(try scene.api).differences(from: target)
+    let kubelet = try ThisNode.version(of: "kubelet", scene.machine)
+    if kubelet != target, !(try PackageManagers.find(scene.machine, scene.configuration.packages) is NoPackages) {
+      left.append("kubelet is \(kubelet)")
+    }
+    let name = try ThisNode.name(scene.machine)
+    let running = try scene.api.nodes().first { $0.name == name }.flatMap { KubernetesVersion($0.kubeletVersion) }
+    if let running, running != kubelet { left.append("the kubelet that runs is \(running)") }
+    return left
   }
 
   private static func kubelets(_ scene: PreflightScene) -> Check {

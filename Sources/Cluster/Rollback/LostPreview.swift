@@ -35,7 +35,7 @@ public struct LostPreview: Sendable {
   public var words: String {
     let number = "\(isComplete ? "" : "more than ")\(count) object\(count == 1 && isComplete ? "" : "s")"
     guard count > 0 else { return "no object was written since its snapshot; what was deleted since comes back" }
-    return "\(number) were written since its snapshot and would be lost: " + named.joined(separator: ", ")
+    return "\(number) were written since its snapshot, and what of it is new or changed would be lost: " + named.joined(separator: ", ")
       + (count > named.count ? " and \(count - named.count) more" : "")
   }
 }

@@ -67,6 +67,9 @@ import Testing
     let killed = try node.run(
       "put late\ndelete cm1\nkubeadm upgrade apply v1.28.0 -y", environment: ["KGUARD_FAILPOINT": "run/roll-back.after=crash"])
     #expect(killed.wasKilled, "\(killed.errors)")
+    // What the run has left behind is no state of the node to be mended by hand.
+    let check = try node.kguard("check")
+    #expect(check.exit == 6 && check.errors.contains("`kguard resume` is the way to go on with the rollback"), "\(check.errors)")
     let points = [
       "stop/manifest-out-kube-apiserver.yaml.recorded", "stop/manifest-out-etcd.yaml.before", "stop/kubelet.after", "stop/effect.after",
       "swap/effect.before", "swap/data-aside.before", "swap/data-aside.after", "swap/data-restored.before", "swap/marker.before",

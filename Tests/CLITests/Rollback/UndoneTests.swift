@@ -146,10 +146,24 @@ import Testing
     #expect(refused.exit == 2 && refused.errors.contains("`kguard rollback --undo \(lower)`"), "\(refused.errors)")
     let foreseen = try node.kguard("rollback", "--undo", upper, "--dry-run")
     #expect(foreseen.exit == 2 && foreseen.errors.contains("It would be refused now: cannot undo"), "\(foreseen.errors)")
+    #expect(try node.kguard("status", upper).output.contains("kguard rollback --undo \(upper)"))
     for run in [lower, upper] {
       let undone = try node.kguard("rollback", "--undo", "--yes")
       #expect(undone.exit == 0 && undone.errors.contains(run), "\(undone.errors)")
     }
     #expect(try node.configmaps() == ["a1", "b1", "cm1"])
+    #expect(try node.kguard("show", upper).output.contains("what the run had done is in place again"))
+    let history = try node.kguard("history").output.split(separator: "\n")
+    #expect(history.count { $0.contains("guarded, taken back") } == 2, "\(history)")
+    #expect(try node.kguard("status", upper).output.contains("kguard rollback \(upper) "))
+  }
+
+  @Test func `a run that succeeded and changed nothing is rolled back, and has not failed`() throws {
+    let node = try node()
+    let run = try succeeded(node, "true")
+    let back = try node.kguard("rollback", "--yes")
+    #expect(back.exit == 0 && back.errors.contains("run \(run) is rolled back, and the cluster is as it was before it"), "\(back.errors)")
+    #expect(try node.ended().state == "rolled-back")
+    #expect(try !node.kguard("status", run).output.contains("--undo"))
   }
 }
