@@ -107,6 +107,9 @@ enum ConfigCommands {
           } else {
             session.print("There is no \(session.machine.locate(Configuration.usualPath)); the defaults are in force.\n")
           }
+          if configuration.offsite.isEmpty, !session.isJSON {
+            session.say("It names no off-site target: `kguard upgrade` wants one, or `--no-offsite`.\n")
+          }
           return .done
         }),
       CommandSpec(

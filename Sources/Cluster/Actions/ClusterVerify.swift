@@ -100,6 +100,9 @@ struct ClusterVerify: Action {
       evidence["availability"] = availability.json
       words += "; \(availability.words)"
     }
+    if let version, let kubelet = try? ThisNode.version(of: "kubelet", context.machine), kubelet != version {
+      words += "; kubelet stays at \(kubelet), which is yours to install"
+    }
     if let before = try? Baseline.load(context.state, context.parent ?? context.run) {
       do throws(Failure) {
         let now = try Baseline.read(context.machine, try context.settings, stop: context.stop)
