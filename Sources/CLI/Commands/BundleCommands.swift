@@ -45,6 +45,7 @@ enum BundleCommands {
       CommandSpec(
         name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [catalogued],
         examples: [.init("kguard bundle copy", "the newest bundle, to every target of the configuration")],
+        acts: true,
         run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
       CommandSpec(
         name: "pull", summary: "bring a bundle back from off-site; needs only the URL and the key",
@@ -55,11 +56,13 @@ enum BundleCommands {
         examples: [
           .init("kguard bundle pull --from s3://bucket/p --identity key.txt", "the newest one, on a new machine")
         ],
+        acts: true,
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
         name: "prune", summary: "remove what the retention no longer keeps, and what ended runs have left",
         options: [.dryRun],
         examples: [.init("kguard bundle prune --dry-run", "see what would go")],
+        acts: true,
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
       BundleContentCommands.objects, BundleContentCommands.cat, BundleContentCommands.diff, BundleContentCommands.restore,
     ])

@@ -154,6 +154,7 @@ enum BundleContentCommands {
       API server first. On a node that kguard upgraded, `kguard rollback` does all of it.
       """,
     examples: [.init("kguard bundle restore --to /var/lib/etcd-restored", "the newest bundle")],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let target = try invocation.value(BundleCommands.to).map({ (path) throws(Failure) in try Files.absolute(path) }) else {
