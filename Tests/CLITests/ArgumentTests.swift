@@ -246,6 +246,25 @@ private let wrongLines: [WrongLine] = [
   }
 }
 
+/// What a hint names is the file that is in use.
+@Suite struct `A missing target` {
+  @Test func `is to be named in the configuration in use`() throws {
+    let bench = Bench()
+    let root = bench.path + "/root"
+    try Files.makeDirectory(root)
+    let other = try bench.write("alt.yaml", "offsite: []\n")
+    let named = try bench.kguard("bundle", "pull", "--config", other)
+    #expect(named.exit == 3 && named.errors.hasSuffix("hint: say --from URL, or name one in \(other)\n"), "\(named.errors)")
+    let rooted = try bench.kguard("bundle", "pull", "--root", root)
+    #expect(rooted.exit == 3 && rooted.errors.hasSuffix("or name one in \(root)/etc/kguard/config.yaml\n"), "\(rooted.errors)")
+    // A run is not told where it got its configuration from.
+    let copy = try bench.write("copy.yaml", "name: copy\nsteps:\n  - {id: copy, action: bundle/copy, with: {bundle: /nowhere}}\n")
+    let run = try bench.kguard("playbook", "run", copy, "--config", other, "--root", root)
+    #expect(
+      run.errors.contains("name one in the configuration (--config, or else \(root)/etc/kguard/config.yaml), or say"), "\(run.errors)")
+  }
+}
+
 extension Substring {
   fileprivate func trimmingSpaces() -> String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
 }

@@ -243,6 +243,11 @@ import Testing
     try fails("check v1.30.0", "skips a minor version", "install kubeadm v1.30.0")
     try fails("check v1.27.3", "kubeadm does not downgrade")
 
+    let alt = node.root + ".alt.yaml"
+    try Files.replace(alt, with: Array("offsite: []\n".utf8))
+    defer { unlink(alt) }
+    #expect(try node.kguard("check", "v1.28.0", "--config", alt).output.contains("name one in \(alt), or say --no-offsite"))
+
     let manifests = node.root + "/etc/kubernetes/manifests"
     let etcd = try Files.read(manifests + "/etcd.yaml")
     try Files.replace(manifests + "/.hidden.yaml", with: etcd)

@@ -216,7 +216,7 @@ enum BundleCommands {
     let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let configuration = try session.configuration()
     let offsite = try Offsite(configuration, session.machine, session.state)
-    guard !offsite.targets.isEmpty else { throw Offsite.noTarget(next: "name one in /etc/kguard/config.yaml") }
+    guard !offsite.targets.isEmpty else { throw Offsite.noTarget(next: "name one in \(configuration.place(on: session.machine))") }
     return try session.holdingNode { (journal, stop) throws(Failure) in
       var line: ProgressLine?
       defer { line?.clear() }
@@ -360,7 +360,7 @@ extension Session {
     let configuration = try configuration()
     let url = invocation.value(BundleCommands.from)
     guard let target = url == nil ? configuration.offsite.first : configuration.offsite.first(where: { $0.url == url }) else {
-      guard let url else { throw Offsite.noTarget(next: "say --from URL, or name one in /etc/kguard/config.yaml") }
+      guard let url else { throw Offsite.noTarget(next: "say --from URL, or name one in \(configuration.place(on: machine))") }
       try Files.makeDirectory(state.path, mode: 0o700)
       return try StoreFactory.open(StoreTarget(url), StoreContext(machine: machine, scratch: state.path + "/spool"))
     }
