@@ -70,6 +70,13 @@ private let wrongLines: [WrongLine] = [
   .line("config", "chekc", why: "there is no command `chekc`; did you mean `check`?", see: "kguard config"),
   .line("resume", "--take-over=1", why: "`--take-over` takes no value", see: "kguard resume"),
   .line("--", "upgrade", "v1.28.0", "v1.29.0", why: "`v1.29.0` is one argument too many", see: "kguard upgrade"),
+  .line(
+    "bundle", "cat",
+    why: "OBJECT is missing: as `objects` prints it, for example configmaps/demo/cm1, or its key, /registry/configmaps/demo/cm1",
+    see: "kguard bundle cat"),
+  WrongLine(
+    "bundle", "cat", "configmaps/demo/cm1",
+    says: "error: there is no bundle yet: the catalogue is empty\nhint: take one with `kguard backup`\n"),
   WrongLine("history", "-n", "0", says: "error: cannot understand `--limit`: it is not a number above 0\nhint: write it as `-n 20`\n"),
   WrongLine("history", "-nx", says: "error: cannot understand `--limit`: it is not a number above 0\nhint: write it as `-n 20`\n"),
   WrongLine(
