@@ -197,7 +197,15 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     #expect(try bench.kguard("report", "-o", other, "--yes").exit == 0)
     #expect(try Files.textIfPresent(other)?.hasPrefix("<!DOCTYPE html>") == true)
     #expect(try bench.kguard("report", "-o", bench.path).errors.contains("it is a directory"))
-    #expect(try bench.kguard("report", "-o", bench.path + "/none/r.html").exit == 1)
+    let nowhere = try bench.kguard("report", "-o", bench.path + "/none/r.html")
+    #expect(nowhere.exit == 1)
+    #expect(
+      nowhere.errors == "error: cannot write the report to \(bench.path)/none/r.html: No such file or directory\nhint: check the path\n")
+    // The name says the format, where nothing else does.
+    #expect(try bench.kguard("report", "-o", bench.path + "/ticket.md").exit == 0)
+    #expect(try Files.textIfPresent(bench.path + "/ticket.md")?.hasPrefix("<!-- kguard report -->") == true)
+    #expect(try bench.kguard("report", "-o", bench.path + "/page.md", "--format", "html").exit == 0)
+    #expect(try Files.textIfPresent(bench.path + "/page.md")?.hasPrefix("<!DOCTYPE html>") == true)
     #expect(try Files.list(bench.path).filter { $0.contains(".part") }.isEmpty)
   }
 
