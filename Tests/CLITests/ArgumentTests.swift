@@ -245,6 +245,19 @@ private let wrongLines: [WrongLine] = [
     #expect(seen.exit == 2 && seen.output == "" && errors.contains(why) && errors.contains(next), "\(seen.errors)")
   }
 
+  @Test func `gives each mistake a line of its own`() throws {
+    let bench = Bench()
+    let file = try bench.write("c.yaml", "offsite: [x]\nencryption: {recipients: [age2\(Self.recipient.dropFirst(4))]}\n")
+    let seen = try bench.kguard("config", "check", "--config", file)
+    let errors = seen.errors.split(separator: bench.path).joined(separator: "BENCH").split(separator: "\n")
+    #expect(seen.exit == 2 && errors.first == "error: the configuration BENCH/c.yaml has 2 mistakes:", "\(seen.errors)")
+    #expect(errors.dropFirst().first?.hasPrefix("  BENCH/c.yaml:1:11: ") == true, "\(seen.errors)")
+    #expect(
+      errors.dropFirst(2).first
+        == "  BENCH/c.yaml:2:27: an entry of `recipients` is not an age recipient: `age1` and 58 more characters, as `kguard key new` prints it"
+    )
+  }
+
   @Test func `names the file that is not there`() throws {
     let bench = Bench()
     try Files.makeDirectory(bench.path + "/root")

@@ -89,8 +89,14 @@ struct Style: Sendable {
   /// `error: what: why`, then `hint: next`, as the screen shows every failure.
   func failure(_ failure: Failure) -> String {
     let label = failure.exit == .interrupted ? paint("stopped:", .yellow) : paint("error:", .red)
-    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(printableLines(failure.next))"
-    return "\(label) \(printableLines("\(failure.what): \(failure.why)"))\(hint)\n"
+    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold))\(listed(failure.next))"
+    return "\(label) \(printableLines(failure.what)):\(listed(failure.why))\(hint)\n"
+  }
+
+  /// One line goes on where the text before it ends; of several each is a line of its own, set in.
+  private func listed(_ text: String) -> String {
+    let lines = printableLines(text).split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.count == 1 ? " \(lines[0])" : lines.map { "\n  \($0)" }.joined()
   }
 
   func bar(_ fraction: Double, width: Int) -> String {
