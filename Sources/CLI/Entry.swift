@@ -14,10 +14,13 @@ public func kguard(_ argv: [String]) -> Int32 {
       let columns = Terminal.size(.output)?.columns
       let help = Help(spec: parsed.spec, path: parsed.invocation.command, width: min(78, max(40, columns ?? 79) - 1))
       Terminal.write(style.inCharset(help.text), to: .output)
+      try Terminal.requireOutput()
       return ExitStatus.done.rawValue
     }
     guard let run = parsed.spec.run else { return ExitStatus.usage.rawValue }
-    return try run(parsed.invocation).rawValue
+    let status = try run(parsed.invocation)
+    if status == .done, parsed.spec.isForItsOutput(parsed.invocation) { try Terminal.requireOutput() }
+    return status.rawValue
   } catch {
     Terminal.write(style.inCharset(prose(style.failure(error), .errors)), to: .errors)
     if wantsJSON(argv) {

@@ -17,7 +17,9 @@ public struct Offsite {
   /// What is lost with this node, as directories of it: what lies on one of their filesystems is not off-site.
   private let own: [String]
 
-  public static let none = noTarget(next: "name one in /etc/kguard/config.yaml, or say --no-offsite and keep the only copy on this node")
+  static func none(_ configuration: Configuration, _ machine: any Machine) -> Failure {
+    noTarget(next: "name one in \(configuration.place(on: machine)), or say --no-offsite and keep the only copy on this node")
+  }
 
   public static func noTarget(next: String) -> Failure {
     Failure(

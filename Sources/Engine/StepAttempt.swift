@@ -65,7 +65,7 @@ struct StepAttempt {
         proof = try work.verify(context)
       } else {
         if work.isOneCommand, case .ended(let end) = previous, !end.stopped,
-          let failure = end.failure(of: "the command of \(step.id)", log: runner.state.log(of: run.id, step: step.id, attempt: number))
+          let failure = end.failure(of: "the command of \(step.id)", context)
         {
           throw failure
         }

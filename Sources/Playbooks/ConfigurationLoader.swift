@@ -38,10 +38,18 @@ extension Configuration {
     do throws(PlaybookProblems) { return try load(text: text, file: file) } catch { throw error.failure }
   }
 
+  /// Where it can be changed, for a hint. A run keeps what was said, not the file that said it.
+  public func place(on machine: any Machine) -> String {
+    let usual = machine.locate(Self.usualPath)
+    return file == Self.recordedName ? "the configuration (--config, or else \(usual))" : file ?? usual
+  }
+
+  private static let recordedName = "the run's configuration"
+
   /// The configuration that a run was begun with, from what its journal keeps; without `notify`, which is not kept.
   public init(recorded json: JSON) throws(Failure) {
     do throws(PlaybookProblems) {
-      self = try Self.load(text: json.withoutEmpty.text(pretty: true), file: "the run's configuration", isRecorded: true)
+      self = try Self.load(text: json.withoutEmpty.text(pretty: true), file: Self.recordedName, isRecorded: true)
     } catch {
       throw error.failure
     }

@@ -153,7 +153,12 @@ extension Shape {
         node.position,
         "\(name) has a password in it; put that into the file that `credentials-file` or `key-file` names, or into the environment")
     } else if !format.matches(text) {
-      problems.add(node.position, "\(name) must be \(format.phrase)" + (format.isConcealed ? "" : ", not \(node.shown)"))
+      // A long text is not repeated; that it is a text helps nobody.
+      let isShown = !format.isConcealed && node.shown != node.kind
+      problems.add(
+        node.position,
+        format.isConcealed || isShown
+          ? "\(name) must be \(format.phrase)" + (isShown ? ", not \(node.shown)" : "") : "\(name) is not \(format.phrase)")
     }
   }
 

@@ -70,6 +70,13 @@ private let wrongLines: [WrongLine] = [
   .line("config", "chekc", why: "there is no command `chekc`; did you mean `check`?", see: "kguard config"),
   .line("resume", "--take-over=1", why: "`--take-over` takes no value", see: "kguard resume"),
   .line("--", "upgrade", "v1.28.0", "v1.29.0", why: "`v1.29.0` is one argument too many", see: "kguard upgrade"),
+  .line(
+    "bundle", "cat",
+    why: "OBJECT is missing: as `objects` prints it, for example configmaps/demo/cm1, or its key, /registry/configmaps/demo/cm1",
+    see: "kguard bundle cat"),
+  WrongLine(
+    "bundle", "cat", "configmaps/demo/cm1",
+    says: "error: there is no bundle yet: the catalogue is empty\nhint: take one with `kguard backup`\n"),
   WrongLine("history", "-n", "0", says: "error: cannot understand `--limit`: it is not a number above 0\nhint: write it as `-n 20`\n"),
   WrongLine("history", "-nx", says: "error: cannot understand `--limit`: it is not a number above 0\nhint: write it as `-n 20`\n"),
   WrongLine(
@@ -238,11 +245,43 @@ private let wrongLines: [WrongLine] = [
     #expect(seen.exit == 2 && seen.output == "" && errors.contains(why) && errors.contains(next), "\(seen.errors)")
   }
 
+  @Test func `gives each mistake a line of its own`() throws {
+    let bench = Bench()
+    let file = try bench.write("c.yaml", "offsite: [x]\nencryption: {recipients: [age2\(Self.recipient.dropFirst(4))]}\n")
+    let seen = try bench.kguard("config", "check", "--config", file)
+    let errors = seen.errors.split(separator: bench.path).joined(separator: "BENCH").split(separator: "\n")
+    #expect(seen.exit == 2 && errors.first == "error: the configuration BENCH/c.yaml has 2 mistakes:", "\(seen.errors)")
+    #expect(errors.dropFirst().first?.hasPrefix("  BENCH/c.yaml:1:11: ") == true, "\(seen.errors)")
+    #expect(
+      errors.dropFirst(2).first
+        == "  BENCH/c.yaml:2:27: an entry of `recipients` is not an age recipient: `age1` and 58 more characters, as `kguard key new` prints it"
+    )
+  }
+
   @Test func `names the file that is not there`() throws {
     let bench = Bench()
     try Files.makeDirectory(bench.path + "/root")
     let seen = try bench.kguard("config", "check", environment: ["KGUARD_ROOT": bench.path + "/root"])
     #expect(seen.exit == 0 && seen.output == "There is no \(bench.path)/root/etc/kguard/config.yaml; the defaults are in force.\n")
+  }
+}
+
+/// What a hint names is the file that is in use.
+@Suite struct `A missing target` {
+  @Test func `is to be named in the configuration in use`() throws {
+    let bench = Bench()
+    let root = bench.path + "/root"
+    try Files.makeDirectory(root)
+    let other = try bench.write("alt.yaml", "offsite: []\n")
+    let named = try bench.kguard("bundle", "pull", "--config", other)
+    #expect(named.exit == 3 && named.errors.hasSuffix("hint: say --from URL, or name one in \(other)\n"), "\(named.errors)")
+    let rooted = try bench.kguard("bundle", "pull", "--root", root)
+    #expect(rooted.exit == 3 && rooted.errors.hasSuffix("or name one in \(root)/etc/kguard/config.yaml\n"), "\(rooted.errors)")
+    // A run is not told where it got its configuration from.
+    let copy = try bench.write("copy.yaml", "name: copy\nsteps:\n  - {id: copy, action: bundle/copy, with: {bundle: /nowhere}}\n")
+    let run = try bench.kguard("playbook", "run", copy, "--config", other, "--root", root)
+    #expect(
+      run.errors.contains("name one in the configuration (--config, or else \(root)/etc/kguard/config.yaml), or say"), "\(run.errors)")
   }
 }
 

@@ -77,6 +77,25 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     #expect(try ticket().contains("**Cause:** `sh` failed: exit status 4; its last line: broken"))
   }
 
+  @Test func `quotes what kubeadm said before its farewell, and names the command that shows the rest`() throws {
+    let script = try bench.write(
+      "kubeadm.sh",
+      """
+      echo 'failed to pull image "r/kube-apiserver:v1.28.9": output: E0101 ... code = NotFound'
+      echo 'level=fatal msg="pulling image: not found"'
+      echo ', error: exit status 1'
+      echo 'To see the stack trace of this error execute with --v=5 or higher'
+      exit 1
+      """)
+    let run = try run("  - {id: pull, run: [\"sh\", \"\(script)\"], changes: false}\n")
+    let id = try #require(bench.status()["run"]?.string)
+    #expect(run.errors.contains("`sh` failed: exit status 1; it said: level=fatal msg=\"pulling image: not found\"\n"), "\(run.errors)")
+    #expect(run.errors.contains("hint: read its output: `kguard logs \(id) pull`, or \(bench.state)/"), "\(run.errors)")
+    #expect(
+      try self.run("  - {id: a, run: [\"sh\", \"-c\", \"echo To see the stack trace; exit 1\"], changes: false}\n", "q").errors
+        .contains("its last line: To see the stack trace\n"))
+  }
+
   @Test func `of a run that was cut off, goes on, or was not begun says what it is`() throws {
     let crash = try run(Self.fine, environment: ["KGUARD_FAILPOINT": "b/effect.before=crash"])
     #expect(crash.wasKilled)
@@ -178,7 +197,15 @@ func checkPage(_ page: String, _ comment: Comment? = nil) {
     #expect(try bench.kguard("report", "-o", other, "--yes").exit == 0)
     #expect(try Files.textIfPresent(other)?.hasPrefix("<!DOCTYPE html>") == true)
     #expect(try bench.kguard("report", "-o", bench.path).errors.contains("it is a directory"))
-    #expect(try bench.kguard("report", "-o", bench.path + "/none/r.html").exit == 1)
+    let nowhere = try bench.kguard("report", "-o", bench.path + "/none/r.html")
+    #expect(nowhere.exit == 1)
+    #expect(
+      nowhere.errors == "error: cannot write the report to \(bench.path)/none/r.html: No such file or directory\nhint: check the path\n")
+    // The name says the format, where nothing else does.
+    #expect(try bench.kguard("report", "-o", bench.path + "/ticket.md").exit == 0)
+    #expect(try Files.textIfPresent(bench.path + "/ticket.md")?.hasPrefix("<!-- kguard report -->") == true)
+    #expect(try bench.kguard("report", "-o", bench.path + "/page.md", "--format", "html").exit == 0)
+    #expect(try Files.textIfPresent(bench.path + "/page.md")?.hasPrefix("<!DOCTYPE html>") == true)
     #expect(try Files.list(bench.path).filter { $0.contains(".part") }.isEmpty)
   }
 

@@ -245,6 +245,16 @@ struct SeenScreen {
     #expect(wrapped("an ` open one", 8) == ["an `", "open one"])
   }
 
+  @Test func `colours take no room`() {
+    let plain = "the run succeeded, and the cluster is as it was before it began, or is upgraded and healthy"
+    let painted = plain.replacing("succeeded", with: "\u{1b}[1;32msucceeded\u{1b}[0m")
+    #expect(
+      prose(painted, within: 40).split(separator: "\n").map { printable(String($0)) }
+        == prose(plain, within: 40).split(separator: "\n").map(String.init))
+    #expect(prose("\u{1b}[31merror:\u{1b}[0m " + String(repeating: "x", count: 32), within: 40).contains("\n") == false)
+    #expect(wrapped("\u{1b}[31mabcdefgh\u{1b}[0m", 5).map { printable($0) } == ["abcde", "fgh"])
+  }
+
   @Test func `a detail goes below its head where there is little room`() {
     #expect(hanging("head  ", width: 6, "one two three", columns: nil) == "head  one two three")
     #expect(hanging("head  ", width: 6, "one two three", columns: 40) == "head  one two three")

@@ -15,6 +15,7 @@ enum AbandonCommand {
       is still possible.
       """,
     examples: [.init("kguard abandon", "give the unfinished run up"), .init("kguard abandon 7xk2m --yes", "without a question")],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let journal = try session.existingJournal() else { throw nothing(session) }

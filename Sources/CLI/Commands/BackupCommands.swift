@@ -22,6 +22,7 @@ enum BackupCommands {
     examples: [
       .init("kguard backup", "a bundle, off-site"), .init("kguard backup --no-offsite", "a bundle on this node only"),
     ],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       let inputs = [
@@ -42,6 +43,7 @@ enum BackupCommands {
     examples: [
       .init("kguard drill", "drill the newest bundle"), .init("kguard drill pulled/06fawbkzs", "one that was pulled with `--to pulled`"),
     ],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       let bundle = try session.bundleToDrill(invocation.arguments[BundleCommands.which.name])
@@ -59,6 +61,7 @@ enum BackupCommands {
           only the public half, under `encryption: {recipients: [age1…]}` of its configuration.
           """,
         examples: [.init("kguard key new kguard-key.txt", "and then move kguard-key.txt to a safe place")],
+        acts: true,
         run: { (invocation) throws(Failure) in
           let session = try Session(invocation)
           let path = try Files.absolute(invocation.arguments["FILE"] ?? "")

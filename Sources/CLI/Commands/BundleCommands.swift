@@ -45,6 +45,7 @@ enum BundleCommands {
       CommandSpec(
         name: "copy", summary: "send a bundle to the off-site targets, and read it back", arguments: [catalogued],
         examples: [.init("kguard bundle copy", "the newest bundle, to every target of the configuration")],
+        acts: true,
         run: { (invocation) throws(Failure) in try copy(try Session(invocation)) }),
       CommandSpec(
         name: "pull", summary: "bring a bundle back from off-site; needs only the URL and the key",
@@ -55,11 +56,13 @@ enum BundleCommands {
         examples: [
           .init("kguard bundle pull --from s3://bucket/p --identity key.txt", "the newest one, on a new machine")
         ],
+        acts: true,
         run: { (invocation) throws(Failure) in try pull(try Session(invocation)) }),
       CommandSpec(
         name: "prune", summary: "remove what the retention no longer keeps, and what ended runs have left",
         options: [.dryRun],
         examples: [.init("kguard bundle prune --dry-run", "see what would go")],
+        acts: true,
         run: { (invocation) throws(Failure) in try prune(try Session(invocation)) }),
       BundleContentCommands.objects, BundleContentCommands.cat, BundleContentCommands.diff, BundleContentCommands.restore,
     ])
@@ -213,7 +216,7 @@ enum BundleCommands {
     let bundle = try session.findBundle(session.invocation.arguments[catalogued.name])
     let configuration = try session.configuration()
     let offsite = try Offsite(configuration, session.machine, session.state)
-    guard !offsite.targets.isEmpty else { throw Offsite.noTarget(next: "name one in /etc/kguard/config.yaml") }
+    guard !offsite.targets.isEmpty else { throw Offsite.noTarget(next: "name one in \(configuration.place(on: session.machine))") }
     return try session.holdingNode { (journal, stop) throws(Failure) in
       var line: ProgressLine?
       defer { line?.clear() }
@@ -357,7 +360,7 @@ extension Session {
     let configuration = try configuration()
     let url = invocation.value(BundleCommands.from)
     guard let target = url == nil ? configuration.offsite.first : configuration.offsite.first(where: { $0.url == url }) else {
-      guard let url else { throw Offsite.noTarget(next: "say --from URL, or name one in /etc/kguard/config.yaml") }
+      guard let url else { throw Offsite.noTarget(next: "say --from URL, or name one in \(configuration.place(on: machine))") }
       try Files.makeDirectory(state.path, mode: 0o700)
       return try StoreFactory.open(StoreTarget(url), StoreContext(machine: machine, scratch: state.path + "/spool"))
     }

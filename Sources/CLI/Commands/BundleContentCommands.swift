@@ -45,18 +45,18 @@ enum BundleContentCommands {
   static let cat = CommandSpec(
     name: "cat", summary: "print one object out of a bundle or snapshot",
     arguments: [
-      ArgumentSpec("BUNDLE", "a bundle, the end of its id, `last`, or a path", completes: .bundle(.here, orPath: true)),
+      BundleCommands.which,
       ArgumentSpec("OBJECT", "as `objects` prints it, for example configmaps/demo/cm1, or its key, /registry/configmaps/demo/cm1"),
-      ArgumentSpec("NAME", "its name, where OBJECT is only the resource, for example demo/cm1", isOptional: true),
+      ArgumentSpec("NAME", "its name, where OBJECT is only the resource, for example demo/cm1; BUNDLE is wanted then", isOptional: true),
     ], options: [raw],
     details: "JSON is printed as it is stored. Of what Kubernetes stores as protobuf it prints what can be read without its schema.",
     examples: [
-      .init("kguard bundle cat last configmaps demo/cm1", "one config map of the newest bundle"),
-      .init("kguard bundle cat last /registry/configmaps/demo/cm1", "the same by its key in etcd"),
+      .init("kguard bundle cat configmaps/demo/cm1", "one config map of the newest bundle"),
+      .init("kguard bundle cat k7 /registry/configmaps/demo/cm1", "the same of another bundle, by its key in etcd"),
     ],
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
-      let reader = try SnapshotReader(try session.source(invocation.arguments["BUNDLE"]).snapshot)
+      let reader = try SnapshotReader(try session.source(invocation.arguments[BundleCommands.which.name]).snapshot)
       let words = [invocation.arguments["OBJECT"] ?? "", invocation.arguments["NAME"]].compactMap { $0 }
       let found = try reader.object(try key(words, reader))
       if invocation.has(raw) || (found.identity.encoding == .json && !session.isJSON) {
@@ -154,6 +154,7 @@ enum BundleContentCommands {
       API server first. On a node that kguard upgraded, `kguard rollback` does all of it.
       """,
     examples: [.init("kguard bundle restore --to /var/lib/etcd-restored", "the newest bundle")],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let target = try invocation.value(BundleCommands.to).map({ (path) throws(Failure) in try Files.absolute(path) }) else {

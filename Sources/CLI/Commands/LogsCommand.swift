@@ -27,8 +27,30 @@ enum LogsCommand {
           next: "name one of these")
       }
       try print(run.id, wanted, journal, session)
+      if let why = try silence(run.id, wanted, journal, session) { session.say(why + "\n") }
       return .done
     })
+
+  /// Why nothing was printed; nil where something was.
+  private static func silence(_ run: RunID, _ wanted: String?, _ journal: RunJournal, _ session: Session) throws(Failure) -> String? {
+    let steps = try journal.steps(run).filter { wanted == nil || $0.id == wanted }
+    var ranCommand = false
+    for step in steps {
+      for attempt in step.attempts {
+        guard let log = try Files.info(session.state.log(of: run, step: step.id, attempt: attempt.number)) else { continue }
+        if log.size > 0 { return nil }
+        ranCommand = true
+      }
+    }
+    guard let wanted else { return ranCommand ? "No command of run \(run) printed anything." : "No step of run \(run) ran a command." }
+    if ranCommand { return "The command of the step \(wanted) printed nothing." }
+    switch steps.first?.state {
+    case .pending: return "The step \(wanted) has not begun."
+    case .started: return "The step \(wanted) has run no command yet."
+    case .skipped: return "The step \(wanted) was skipped."
+    default: return "The step \(wanted) ran no command; `kguard show \(run)` tells what it did."
+    }
+  }
 
   private static func print(_ run: RunID, _ wanted: String?, _ journal: RunJournal, _ session: Session) throws(Failure) {
     let stop = StopSignal()

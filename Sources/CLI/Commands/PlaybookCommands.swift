@@ -55,6 +55,7 @@ enum PlaybookCommands {
       CommandSpec(
         name: "run", summary: "run a playbook", arguments: [file], options: [RunCommands.set, .dryRun],
         examples: [.init("kguard playbook run my.yaml --set name=value", "with an input")],
+        acts: true,
         run: { (invocation) throws(Failure) in
           let session = try Session(invocation)
           return try session.start(try session.playbook(name(invocation)), inputs: try RunCommands.inputs(invocation))

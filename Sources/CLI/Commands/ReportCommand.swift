@@ -6,7 +6,8 @@ internal import Model
 /// `kguard report [RUN] [-o FILE]`: the story of a run as a page, or as Markdown for a ticket.
 enum ReportCommand {
   static let file = OptionSpec("--output", short: "-o", value: "FILE", "write it to FILE instead of standard output (also `-`)")
-  static let format = OptionSpec("--format", value: "html|markdown", "a page (default), or Markdown for a ticket")
+  static let format = OptionSpec(
+    "--format", value: "html|markdown", "a page, or Markdown for a ticket (default: Markdown where FILE ends in .md, else a page)")
 
   static let spec = CommandSpec(
     name: "report", summary: "write the story of a run as one page, or as Markdown for a ticket",
@@ -43,7 +44,8 @@ enum ReportCommand {
 
   private static func isMarkdown(_ invocation: Invocation) throws(Failure) -> Bool {
     switch invocation.value(format) ?? "" {
-    case "", "html": return false
+    case "": return invocation.value(file)?.lowercased().hasSuffix(".md") == true
+    case "html": return false
     case "markdown", "md": return true
     case let other:
       throw Failure(.usage, what: "cannot write a report as `\(other)`", why: "there is no such format", next: "say html or markdown")

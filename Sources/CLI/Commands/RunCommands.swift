@@ -29,6 +29,7 @@ enum RunCommands {
       .init("kguard upgrade v1.28.0 --dry-run", "see the steps first"),
       .init("kguard upgrade v1.28.0 -o json | jq .", "for another program"),
     ],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       // Another playbook may want its version written otherwise.
@@ -52,6 +53,7 @@ enum RunCommands {
       is not done again.
       """,
     examples: [.init("kguard resume", "go on with the unfinished run"), .init("kguard resume --take-over", "the other kguard hangs")],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let journal = try session.existingJournal() else { throw nothingToResume(session) }
@@ -79,6 +81,7 @@ enum RunCommands {
       .init("kguard rollback", "roll the newest run back"), .init("kguard rollback --dry-run", "see the steps first"),
       .init("kguard rollback --undo 7xk2m", "have again what the rollback of that run took away"),
     ],
+    acts: true,
     run: { (invocation) throws(Failure) in
       let session = try Session(invocation)
       guard let journal = try session.existingJournal() else {

@@ -10,6 +10,8 @@ struct CommandSpec: Sendable {
   var details: String = ""
   var examples: [Example] = []
   var subcommands: [CommandSpec] = []
+  /// It changes something; what it prints besides may get lost. Of the others the output is all that there is.
+  var acts = false
   var run: (@Sendable (Invocation) throws(Failure) -> ExitStatus)?
   var isHidden = false
   /// The subcommands that help, manual and completion tell of.
@@ -19,6 +21,9 @@ struct CommandSpec: Sendable {
   var commonOptions: [OptionSpec] { OptionSpec.common.filter { common in !options.contains { $0.name == common.name } } }
   /// All that it understands.
   var allOptions: [OptionSpec] { options + commonOptions }
+
+  /// True where the command has done nothing if nobody got what it printed.
+  func isForItsOutput(_ invocation: Invocation) -> Bool { !acts || invocation.has(.dryRun) }
 
   struct Example: Sendable {
     let line: String

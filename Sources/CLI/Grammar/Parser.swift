@@ -115,7 +115,16 @@ struct Parser {
       throw usage("`\(extra)` is one argument too many", path)
     }
     var arguments: [String: String] = [:]
-    for (argument, word) in zip(spec.arguments, words) { arguments[argument.name] = word }
+    // What must be there comes first to its words: an optional argument may stand before it.
+    var rest = words[...]
+    var spare = words.count - spec.arguments.count { !$0.isOptional }
+    for argument in spec.arguments {
+      if argument.isOptional {
+        if spare <= 0 { continue }
+        spare -= 1
+      }
+      arguments[argument.name] = rest.popFirst()
+    }
     if let missing = spec.arguments.first(where: { !$0.isOptional && arguments[$0.name] == nil }) {
       throw usage("\(missing.name) is missing: \(missing.summary)", path)
     }

@@ -32,6 +32,15 @@ struct ReportFile {
   }
 
   func write(_ text: String) throws(Failure) {
+    do throws(Failure) {
+      try writeBeside(text)
+    } catch {
+      // The name that it has on the way is nobody's business.
+      throw Failure(error.exit, what: "cannot write the report to \(path)", why: error.why, next: error.next)
+    }
+  }
+
+  private func writeBeside(_ text: String) throws(Failure) {
     // A name that nobody could have put a link at.
     let part = "\(path).\(hex(randomBytes(6))).part"
     let file = try OpenFile(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)

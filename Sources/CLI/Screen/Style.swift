@@ -89,8 +89,14 @@ struct Style: Sendable {
   /// `error: what: why`, then `hint: next`, as the screen shows every failure.
   func failure(_ failure: Failure) -> String {
     let label = failure.exit == .interrupted ? paint("stopped:", .yellow) : paint("error:", .red)
-    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold)) \(printableLines(failure.next))"
-    return "\(label) \(printableLines("\(failure.what): \(failure.why)"))\(hint)\n"
+    let hint = failure.next.isEmpty ? "" : "\n\(paint("hint:", .bold))\(listed(failure.next))"
+    return "\(label) \(printableLines(failure.what)):\(listed(failure.why))\(hint)\n"
+  }
+
+  /// One line goes on where the text before it ends; of several each is a line of its own, set in.
+  private func listed(_ text: String) -> String {
+    let lines = printableLines(text).split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.count == 1 ? " \(lines[0])" : lines.map { "\n  \($0)" }.joined()
   }
 
   func bar(_ fraction: Double, width: Int) -> String {
@@ -135,17 +141,29 @@ func fit(_ text: String, _ width: Int, ellipsis: String = "…") -> String {
   return width <= ellipsis.count ? String(text.prefix(max(0, width))) : text.prefix(width - ellipsis.count) + ellipsis
 }
 
+/// The columns that a text takes: escape sequences take none.
+func columns(_ text: some StringProtocol) -> Int { text.utf8.contains(0x1b) ? printable(String(text)).count : text.count }
+
+/// As much of a text as so many columns take.
+private func beginning(of text: Substring, _ width: Int) -> Substring {
+  guard text.utf8.contains(0x1b) else { return text.prefix(width) }
+  var end = text.startIndex
+  while end < text.endIndex, columns(text[...end]) <= width { end = text.index(after: end) }
+  return text[..<end]
+}
+
 /// The text in lines of at most a width, broken between words where that can be, and not within backticks: a command is copied whole.
 func wrapped(_ text: String, _ width: Int) -> [String] {
   var lines: [String] = []
   for var word in words(text, width) {
-    if let last = lines.last, last.count + 1 + word.count <= width {
+    if let last = lines.last, columns(last) + 1 + columns(word) <= width {
       lines[lines.count - 1] += " " + word
       continue
     }
-    while word.count > max(1, width) {
-      lines.append(String(word.prefix(max(1, width))))
-      word = word.dropFirst(max(1, width))
+    while columns(word) > max(1, width) {
+      let head = beginning(of: word, max(1, width))
+      lines.append(String(head))
+      word = word[head.endIndex...]
     }
     lines.append(String(word))
   }
@@ -165,7 +183,7 @@ private func words(_ text: String, _ width: Int) -> [Substring] {
     open.append(piece)
     guard isEdge, open.count > 1 else { continue }
     let whole = open.joined(separator: " ")
-    words += whole.count <= width ? [Substring(whole)] : open
+    words += columns(whole) <= width ? [Substring(whole)] : open
     open = []
   }
   return words + open
@@ -183,14 +201,18 @@ func hanging(_ head: String, width: Int, _ detail: String, columns: Int?, paint:
 
 /// A sentence, broken between words where the terminal would break it anywhere.
 func prose(_ text: String, _ stream: Terminal.Stream) -> String {
-  guard let columns = Terminal.size(stream)?.columns, columns >= 40 else { return text }
-  return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-    guard line.count >= columns else { return String(line) }
+  guard let width = Terminal.size(stream)?.columns, width >= 40 else { return text }
+  return prose(text, within: width)
+}
+
+func prose(_ text: String, within width: Int) -> String {
+  text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    guard columns(line) >= width else { return String(line) }
     let indent = String(line.prefix { $0 == " " })
     // A command that has no room is left to the terminal, so that it is copied as one line.
     let commands = line.split(separator: "`", omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }
-    guard commands.allSatisfy({ $0.element.count + 4 < columns - indent.count }) else { return String(line) }
-    return wrapped(String(line), columns - 1 - indent.count).map { indent + $0 }.joined(separator: "\n")
+    guard commands.allSatisfy({ columns($0.element) + 4 < width - indent.count }) else { return String(line) }
+    return wrapped(String(line), width - 1 - indent.count).map { indent + $0 }.joined(separator: "\n")
   }.joined(separator: "\n")
 }
 

@@ -24,9 +24,10 @@ public struct BundleCopyAction: Action {
 
   public func intentions(_ outlook: Outlook) throws(Failure) -> Intentions {
     let bundle = try outlook.bundle(self.bundle)
-    let offsite = try Offsite(try outlook.settings, outlook.machine, outlook.state)
+    let settings = try outlook.settings
+    let offsite = try Offsite(settings, outlook.machine, outlook.state)
     if offsite.targets.isEmpty {
-      guard mayStayHere else { return Intentions(refusals: ["\(Offsite.none)"]) }
+      guard mayStayHere else { return Intentions(refusals: ["\(Offsite.none(settings, outlook.machine))"]) }
       return Intentions(["no target is configured: the only copy stays in \(bundle.path)"])
     }
     var (lines, refusals): ([String], [String]) = ([], [])
@@ -46,7 +47,7 @@ public struct BundleCopyAction: Action {
     let bundle = try context.bundle(self.bundle)
     let settings = try context.settings
     let offsite = try Offsite(settings, context.machine, context.state)
-    if offsite.targets.isEmpty && !mayStayHere { throw Offsite.none }
+    if offsite.targets.isEmpty && !mayStayHere { throw Offsite.none(settings, context.machine) }
     let watch = { (target: OffsiteTarget) in
       context.phase("to \(target.url)")
       return Transfer(stop: context.stop, progress: context.progress) { context.phase("\($0), \(target.url)") }

@@ -38,9 +38,7 @@ extension StepContext {
   /// Runs a long command and throws where it does not end well. `each` sees its lines.
   func superviseToSuccess(_ argv: [String], each: (String) -> Void = { _ in }) throws(Failure) {
     let end = try supervise(argv, each: each)
-    if let failure = end.failure(of: argv.prefix(3).joined(separator: " "), log: state.log(of: run, step: step, attempt: attempt)) {
-      throw failure
-    }
+    if let failure = end.failure(of: argv.prefix(3).joined(separator: " "), self) { throw failure }
   }
 
   /// Asks again and again until `body` says yes. Nil where the time is up; what it threw last is given back.

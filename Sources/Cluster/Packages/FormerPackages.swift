@@ -232,7 +232,6 @@ extension StepContext {
   /// How the command failed; nil where it ended well. Throws where its end is not known yet: then nothing else may be done.
   func carryOut(_ command: PackageCommand) throws(Failure) -> Failure? {
     let end = try supervise(command.argv, environment: command.environment)
-    let log = state.log(of: run, step: step, attempt: attempt)
-    return end.failure(of: command.argv.prefix(2).joined(separator: " "), log: log)
+    return end.failure(of: command.argv.prefix(2).joined(separator: " "), self)
   }
 }

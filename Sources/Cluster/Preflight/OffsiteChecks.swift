@@ -12,7 +12,8 @@ enum OffsiteChecks {
       if scene.mayStayHere {
         return .warn("no target is configured, and it was said that none is wanted", remedy: "name one under `offsite:`")
       }
-      return .fail(Offsite.none.why, remedy: Offsite.none.next)
+      let none = Offsite.none(scene.configuration, scene.machine)
+      return .fail(none.why, remedy: none.next)
     }
     do throws(Failure) { try offsite.requireFittingKeys() } catch { return .fail(error.description, remedy: error.next) }
     var (good, bad, optional): ([String], [String], [String]) = ([], [], [])

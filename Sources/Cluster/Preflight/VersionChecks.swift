@@ -5,7 +5,16 @@ internal import Playbooks
 /// From which version to which: what kubeadm and kubelet allow.
 enum VersionChecks {
   static func all(_ scene: PreflightScene) -> [Check] {
-    [version(scene), kubelets(scene)] + (scene.target == nil ? [] : [packages(scene)])
+    // On the way down there is no way: what the check `version` refuses, no other gives advice for.
+    let target = isDowngrade(scene) ? nil : scene.target
+    return [version(scene), kubelets(scene, target)] + (target.map { [packages(scene, $0)] } ?? [])
+  }
+
+  private static func isDowngrade(_ scene: PreflightScene) -> Bool {
+    guard let target = scene.target, let recorded = try? ClusterConfiguration.read(try scene.api)?.kubernetesVersion,
+      let current = KubernetesVersion(recorded)
+    else { return false }
+    return target < current
   }
 
   private static func version(_ scene: PreflightScene) -> Check {
@@ -49,10 +58,10 @@ enum VersionChecks {
     return left
   }
 
-  private static func kubelets(_ scene: PreflightScene) -> Check {
+  private static func kubelets(_ scene: PreflightScene, _ target: KubernetesVersion?) -> Check {
     Check("kubelet-skew") { () throws(Failure) in
       let nodes = try scene.api.nodes()
-      var server = scene.target
+      var server = target
       if server == nil { server = KubernetesVersion(try scene.api.version()) }
       guard let server else { return .fail("the API server does not tell its version", remedy: "see the check version") }
       let wrong = nodes.compactMap { node in
@@ -63,9 +72,8 @@ enum VersionChecks {
     }
   }
 
-  private static func packages(_ scene: PreflightScene) -> Check {
+  private static func packages(_ scene: PreflightScene, _ target: KubernetesVersion) -> Check {
     Check("packages") { () throws(Failure) in
-      guard let target = scene.target else { return .pass("not looked at") }
       let manager = try PackageManagers.find(scene.machine, scene.configuration.packages)
       let kubeadm = try ThisNode.version(of: "kubeadm", scene.machine)
       if manager is NoPackages {

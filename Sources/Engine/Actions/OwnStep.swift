@@ -95,27 +95,32 @@ extension OwnStep: StepWork {
   }
 
   private func judge(_ end: ChildEnd, _ context: StepContext) throws(Failure) {
-    if let failure = end.failure(
-      of: argv.first ?? "", log: context.state.log(of: context.run, step: context.step, attempt: context.attempt))
-    {
-      throw failure
-    }
+    if let failure = end.failure(of: argv.first ?? "", context) { throw failure }
   }
 }
 
 extension ChildEnd {
   /// Nil where the command ended well; otherwise what it said last, and where the rest is.
-  public func failure(of program: String, log: String) -> Failure? {
+  public func failure(of program: String, _ context: StepContext) -> Failure? {
     if end.isSuccess && !timedOut { return nil }
     let why = timedOut ? "its time was up, and it was ended" : end.description
-    let last = lastLine(of: log).map { "; its last line: \($0)" } ?? ""
-    return Failure(what: "`\(program)` failed", why: why + last, next: "read its output in \(log)")
+    let log = context.state.log(of: context.run, step: context.step, attempt: context.attempt)
+    return Failure(
+      what: "`\(program)` failed", why: why + lastWords(log),
+      next: "read its output: `kguard logs \(context.run) \(context.step)`, or \(log)")
   }
 }
 
 /// The last line of a file that says something; only the end of the file is read.
-private func lastLine(of path: String) -> String? {
-  guard let size = try? Files.info(path)?.size, let tail = try? Files.read(path, from: max(0, size - 4096), upTo: 4096) else { return nil }
-  let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline)
-  return lines.last { !$0.allSatisfy(\.isWhitespace) }.map { String($0.prefix(300)) }
+private func lastWords(_ path: String) -> String {
+  guard let size = try? Files.info(path)?.size, let tail = try? Files.read(path, from: max(0, size - 4096), upTo: 4096) else { return "" }
+  let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline).filter { !$0.allSatisfy(\.isWhitespace) }
+  guard let last = lines.last else { return "" }
+  let telling = isOnlyKubeadmsFarewell(last) ? lines.last { !isOnlyKubeadmsFarewell($0) } ?? last : last
+  return "; \(telling == last ? "its last line" : "it said"): \(telling.prefix(300))"
+}
+
+/// After the cause, which may end in a line of its own with the exit status of a program that it called.
+private func isOnlyKubeadmsFarewell(_ line: Substring) -> Bool {
+  line.hasPrefix("To see the stack trace of this error execute with --v=") || line.hasPrefix(", error: exit status ")
 }

@@ -30,9 +30,11 @@ import Testing
     #expect(ended.evidence("verify")?["undo"]?.string == "kguard rollback --undo \(ended.run)")
 
     // What `objects` prints `cat` takes.
-    for words in [["configmaps", "demo/cm1"], ["configmaps demo/cm1"], ["configmaps/demo/cm1"], ["/registry/configmaps/demo/cm1"]] {
+    for words in [
+      ["last", "configmaps", "demo/cm1"], ["last", "configmaps demo/cm1"], ["configmaps/demo/cm1"], ["/registry/configmaps/demo/cm1"],
+    ] {
       let seen = try runCaptured(
-        Bench.binary, node.bench.command(["bundle", "cat", "last"] + words, environment: ["KGUARD_ROOT": node.root]))
+        Bench.binary, node.bench.command(["bundle", "cat"] + words, environment: ["KGUARD_ROOT": node.root]))
       #expect(seen.end.isSuccess && seen.text.contains("cm1"), "\(words): \(seen.errorText)")
     }
     for (words, says) in [
