@@ -146,11 +146,20 @@ import Testing
 
   @Test func `that finds nothing to put back leaves the end of the run where it was`() throws {
     let bench = try EngineBench(library: ["back": "name: back\nsteps:\n  - {id: look, action: test/look}\n"])
-    let run = try bench.run("name: forth\nsteps:\n  - {id: look, action: test/look, on-failure: rollback}\nrollback: back\n").run
+    let fails = "name: forth\nsteps:\n  - {id: fails, run: [\"false\"], changes: false}\n"
+    let run = try bench.run(fails + "  - {id: look, action: test/look, on-failure: rollback}\nrollback: back\n").run
     let ended = try bench.record(run).ended
     usleep(20_000)
     let result = try bench.next().rollBack(run)
     #expect(result.exit == .done && result.state == .failed)
     #expect(try ended != nil && bench.record(run).ended == ended)
+  }
+
+  @Test func `that finds nothing to put back does not make a run that had succeeded one that failed`() throws {
+    let bench = try EngineBench(library: ["back": "name: back\nsteps:\n  - {id: look, action: test/look}\n"])
+    let run = try bench.run("name: forth\nsteps:\n  - {id: look, action: test/look, on-failure: rollback}\nrollback: back\n").run
+    let result = try bench.next().rollBack(run)
+    #expect(result.exit == .done && result.state == .rolledBack && result.failure == nil)
+    #expect(try bench.record(run).error == nil)
   }
 }

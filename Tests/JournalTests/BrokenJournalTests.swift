@@ -253,7 +253,8 @@ private let brokenJournals: [BrokenJournal] = [
     let bench = JournalBench()
     try bench.mount("size=16k,mode=700")
     let refused =
-      "1 cannot use the journal STATE/kguard.db: the disk is full\nfree space on the filesystem of STATE, then run `kguard resume`"
+      "1 cannot use the journal STATE/kguard.db: the disk is full\nfree space on the filesystem of STATE, then run `kguard resume`, "
+      + "or the same command again where no run had begun"
     #expect(bench.answer(.write) == refused)
     // Nothing half-made is taken for a journal, and with room it is made.
     #expect(bench.answer(.read) == "none")
