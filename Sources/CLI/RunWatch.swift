@@ -40,18 +40,10 @@ final class RunWatch: Observer {
     news =
       couriers.isEmpty
       ? nil
-      : NewsRoom(
-        couriers, node: NodePaths.nodeName(session.machine) ?? hostName(),
-        findTitle: { id in
-          guard let journal = try? session.readJournal(), let run = try? journal.run(id) else { return nil }
-          return NewsRoom.title(run.playbook, run.inputs)
-        },
-        whatIsBack: { id in
-          let known = try? session.readJournal().flatMap { (journal) throws(Failure) in
-            try journal.run(id).map { (run) throws(Failure) in try Story(run, journal, session.state, now: session.machine.now()) }
-          }
-          return known?.putBack ?? "the cluster"
-        })
+      : NewsRoom(couriers, node: NodePaths.nodeName(session.machine) ?? hostName()) { id in
+        guard let journal = try? session.readJournal(), let run = try? journal.run(id) else { return nil }
+        return try? Story(run, journal, session.state, now: session.machine.now())
+      }
   }
 
   func notice(_ notice: Notice) {

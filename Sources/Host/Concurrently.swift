@@ -18,15 +18,9 @@ public func concurrently<A: Sendable, B>(
     }, Unmanaged<AnyErrand>.passRetained(errand).toOpaque())
   if started != 0 { Unmanaged<AnyErrand>.passUnretained(errand).release() }
 
-  let result = Result(catchingFailure: here)
+  let result = Result(catching: here)
   if started == 0 { pthread_join(thread, nil) } else { errand.run() }
-  return (errand.outcome.withLock { $0 } ?? Result(catchingFailure: other), result)
-}
-
-extension Result where Failure == Model.Failure {
-  fileprivate init(catchingFailure body: () throws(Model.Failure) -> Success) {
-    do { self = .success(try body()) } catch { self = .failure(error) }
-  }
+  return (errand.outcome.withLock { $0 } ?? Result(catching: other), result)
 }
 
 /// What a thread has to do; a C function cannot be told of a generic type.
@@ -41,7 +35,7 @@ private final class Errand<A: Sendable>: AnyErrand {
   init(_ work: @escaping @Sendable () throws(Failure) -> A) { self.work = work }
 
   override func run() {
-    let result = Result(catchingFailure: work)
+    let result = Result(catching: work)
     outcome.withLock { $0 = result }
   }
 }

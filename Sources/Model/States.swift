@@ -31,6 +31,8 @@ public enum StepState: String, Sendable, CaseIterable {
   case undone
 
   public var isSettled: Bool { self != .pending && self != .started }
+  /// For a count of what is behind a run: a step that failed is settled, and not done.
+  public var isDone: Bool { self == .succeeded || self == .skipped }
 }
 
 public enum StepEvent: Sendable, CaseIterable {

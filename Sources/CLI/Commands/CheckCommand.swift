@@ -44,7 +44,7 @@ enum CheckCommand {
       return report.failures.isEmpty ? .done : .preflightRefused
     })
 
-  /// A run that changes the node and has not ended; a backup does not change it. A journal that cannot be read is a check of its own.
+  /// A run that changes the node and has not ended; a backup does not change it. A journal that cannot be read keeps no check back.
   private static func unfinished(_ session: Session) throws(Failure) -> RunFacts? {
     guard let journal = try? session.lookAtJournal(), let run = try journal.unfinishedRun(), run.wayBack != nil else { return nil }
     return try RunFacts(run, journal)

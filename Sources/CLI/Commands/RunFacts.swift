@@ -41,7 +41,7 @@ struct RunFacts {
   }
 
   func sentence(_ style: Style) -> String {
-    let done = steps.count { $0.state == .succeeded || $0.state == .skipped }
+    let done = steps.count(where: \.state.isDone)
     var text = "Run \(run.id) (\(title)) is \(style.paint(run.state)), \(done) of \(steps.count) steps done"
     if isWorkedOn, let process = owner.process {
       text += "; kguard works on it (process \(process.pid))"

@@ -21,18 +21,13 @@ final class NewsRoom: Observer {
   private let state = Mutex(State())
   private let couriers: [Courier]
   private let node: String
-  /// For a run whose beginning this process has not seen.
-  private let findTitle: @Sendable (RunID) -> Title?
-  private let whatIsBack: @Sendable (RunID) -> String
+  /// What the journal has of a run: for one whose beginning this process has not seen, and of one that is rolled back.
+  private let findStory: @Sendable (RunID) -> Story?
 
-  init(
-    _ couriers: [Courier], node: String, findTitle: @escaping @Sendable (RunID) -> Title?,
-    whatIsBack: @escaping @Sendable (RunID) -> String
-  ) {
+  init(_ couriers: [Courier], node: String, findStory: @escaping @Sendable (RunID) -> Story?) {
     self.couriers = couriers
     self.node = node
-    self.findTitle = findTitle
-    self.whatIsBack = whatIsBack
+    self.findStory = findStory
   }
 
   func notice(_ notice: Notice) {
@@ -44,7 +39,7 @@ final class NewsRoom: Observer {
   private func news(_ notice: Notice) -> RunNews? {
     switch notice {
     case .runStarted(let run, let playbook, let inputs, let parent, let isResume):
-      let title = Self.title(playbook.name, inputs)
+      let title = Title(playbook: playbook.name, text: RunRecord.purpose(of: playbook.name, inputs))
       state.withLock { state in
         state.titles[run] = title
         if let parent { state.parents[run] = parent }
@@ -74,13 +69,13 @@ final class NewsRoom: Observer {
   private func make(
     _ event: Playbooks.Notification.Event, _ run: RunID, _ runState: RunState, _ failure: Failure?, wasRolledBack: Bool = false
   ) -> RunNews {
-    let title = state.withLock { $0.titles[run] } ?? findTitle(run) ?? Title(playbook: "", text: "a run")
-    return RunNews(
+    let known = state.withLock { $0.titles[run] }
+    let story = known == nil || runState == .rolledBack ? findStory(run) : nil
+    let title = known ?? story.map { Title(playbook: $0.run.playbook, text: $0.run.purpose) } ?? Title(playbook: "", text: "a run")
+    var news = RunNews(
       event: event, run: run, state: runState, playbook: title.playbook, title: title.text, node: node, at: wallClock(), failure: failure,
-      wasRolledBack: wasRolledBack, putBack: runState == .rolledBack ? whatIsBack(run) : "")
-  }
-
-  static func title(_ playbook: String, _ inputs: [String: String]) -> Title {
-    Title(playbook: playbook, text: RunRecord.purpose(of: playbook, inputs))
+      wasRolledBack: wasRolledBack)
+    if runState == .rolledBack, let story { news.putBack = story.putBack }
+    return news
   }
 }

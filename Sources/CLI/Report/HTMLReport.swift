@@ -91,7 +91,7 @@ struct HTMLReport {
     let end = story.run.ended ?? (story.facts.isWorkedOn ? story.now : nil)
     if let end { cells.append(((end - story.run.created).forPeople, "from begin to end")) }
     cells.append(
-      ("\(story.main.steps.count { $0.state == .succeeded || $0.state == .skipped }) of \(story.main.steps.count)", "steps done"))
+      ("\(story.main.steps.count(where: \.state.isDone)) of \(story.main.steps.count)", "steps done"))
     if let availability = story.availability {
       let isUnknown = availability.outage == .zero && !availability.outages.isEmpty
       cells.append((isUnknown ? "not known" : availability.outages.isEmpty ? "none" : availability.outage.forPeople, "API server away"))

@@ -63,9 +63,7 @@ extension Story {
   }
 
   private var openWords: String { openStep.map { " in the step \($0.id)" } ?? "" }
-  private var progressWords: String {
-    "\(main.steps.count { $0.state == .succeeded || $0.state == .skipped }) of \(main.steps.count) steps are done"
-  }
+  private var progressWords: String { "\(main.steps.count(where: \.state.isDone)) of \(main.steps.count) steps are done" }
   private var lastWords: String {
     let telling =
       main.steps.last { $0.action == "cluster/verify" && $0.evidence != nil }

@@ -30,10 +30,11 @@ struct Afterwards {
       ]
     case .rolledBack:
       var lines = story.etcdStays.map { ["What etcd holds is as it was left: \($0)."] } ?? []
-      if let losses = Losses(story), losses.unknown != nil {
+      let losses = Losses(story)
+      if losses?.unknown != nil {
         lines.append("What was written since the snapshot is lost, and not known: the former data cannot be read.")
       }
-      if let losses = Losses(story), losses.count > 0, let list = losses.list {
+      if let losses, losses.count > 0, let list = losses.list {
         lines.append("\(losses.count == 1 ? "1 object was" : "\(losses.count) objects were") written since the snapshot: \(list)")
       }
       return lines + (story.undoCommand.map { ["`\($0)` takes the rollback back"] } ?? [])

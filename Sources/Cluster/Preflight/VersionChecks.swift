@@ -5,21 +5,16 @@ internal import Playbooks
 /// From which version to which: what kubeadm and kubelet allow.
 enum VersionChecks {
   static func all(_ scene: PreflightScene) -> [Check] {
+    let recorded = Result { () throws(Failure) in try ClusterConfiguration.read(try scene.api)?.kubernetesVersion ?? "" }
+    let current = (try? recorded.get()).flatMap { KubernetesVersion($0) }
     // On the way down there is no way: what the check `version` refuses, no other gives advice for.
-    let target = isDowngrade(scene) ? nil : scene.target
-    return [version(scene), kubelets(scene, target)] + (target.map { [packages(scene, $0)] } ?? [])
+    let target = scene.target.flatMap { target in current.map { target < $0 } == true ? nil : target }
+    return [version(scene, recorded), kubelets(scene, target)] + (target.map { [packages(scene, $0)] } ?? [])
   }
 
-  private static func isDowngrade(_ scene: PreflightScene) -> Bool {
-    guard let target = scene.target, let recorded = try? ClusterConfiguration.read(try scene.api)?.kubernetesVersion,
-      let current = KubernetesVersion(recorded)
-    else { return false }
-    return target < current
-  }
-
-  private static func version(_ scene: PreflightScene) -> Check {
+  private static func version(_ scene: PreflightScene, _ recorded: Result<String, Failure>) -> Check {
     Check("version") { () throws(Failure) in
-      let recorded = try ClusterConfiguration.read(try scene.api)?.kubernetesVersion ?? ""
+      let recorded = try recorded.get()
       let served = try scene.api.version()
       guard let current = KubernetesVersion(recorded), let running = KubernetesVersion(served) else {
         return .fail("kubeadm-config says `\(recorded)`, the API server `\(served)`", remedy: "correct kubernetesVersion in kubeadm-config")
